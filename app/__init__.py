@@ -1,0 +1,1 @@
+"""Tidemark: what spark-submit runs, and the definitions everything derives from."""

@@ -1,0 +1,59 @@
+"""The archive query: every message of a topic into the master dataset, once.
+
+Where it goes on is what the master dataset holds, so each start makes its own checkpoint anew.
+"""
+
+import logging
+
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming import StreamingQuery
+
+from app.checkpoint import Checkpoint
+from app.gap import check_log
+from app.lake import FILES, Lake, between
+from app.ledger import Ledger, Offsets
+from app.log import log
+from app.settings import Settings
+from app.source import kafka_stream
+
+logger = logging.getLogger(__name__)
+
+
+class Archive:
+    """The archive of one pipeline."""
+
+    def __init__(self, lake: Lake, ledger: Ledger, settings: Settings) -> None:
+        self.lake = lake
+        self.ledger = ledger
+        self.settings = settings
+        self.topic = ledger.pipeline.topic.name
+        path = f"{settings.checkpoint_path}/{ledger.pipeline.name}/archive"
+        self.checkpoint = Checkpoint(lake.spark, path, self.topic)
+        self.held: Offsets = {}
+
+    def start(self, accept_loss: bool) -> StreamingQuery:
+        """Starts the query where the master dataset ends.
+
+        Raises:
+            OffsetGap: Kafka no longer has what comes next, and `accept_loss` is not given.
+        """
+        self.ledger.claim("archive")
+        held = self.lake.held()
+        held.pop(FILES, None)
+        with log(self.settings.kafka_bootstrap_servers, self.topic) as topic:
+            self.held = check_log(self.ledger, "archive", held, topic, accept_loss)
+        self.checkpoint.delete()
+        stream = kafka_stream(self.lake.spark, self.settings, self.topic, self.held)
+        return (
+            stream.writeStream.queryName(f"archive {self.ledger.pipeline.name}")
+            .option("checkpointLocation", self.checkpoint.path)
+            .trigger(processingTime=f"{self.settings.archive_interval} seconds")
+            .foreachBatch(self.write)
+            .start()
+        )
+
+    def write(self, messages: DataFrame, batch: int) -> None:
+        """Appends what the master dataset does not hold yet."""
+        end = self.checkpoint.end(batch)
+        self.lake.append(messages.filter(between(self.held, end)))
+        self.held = self.held | end

@@ -1,0 +1,119 @@
+"""One run of the batch layer: cut, wait, compute, check, publish."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import tenacity
+
+from app.compute import Computed, Counts, OutOfOrder, compute
+from app.lake import FILES, Lake, LakeError
+from app.ledger import Ledger, Offsets, Version
+from app.model import Pipeline
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class QualityError(Exception):
+    """A version does not meet the pipeline's quality rules; the version before it stays published."""
+
+
+def wait_until_archived(lake: Lake, cut: Offsets, seconds: int) -> None:
+    """Waits until the master dataset holds all offsets below a cut.
+
+    Raises:
+        LakeError: it does not within `seconds`.
+    """
+
+    def missing() -> dict[int, tuple[int, int]]:
+        held = lake.held(cut)
+        return {p: (held.get(p, 0), offset) for p, offset in cut.items() if held.get(p, 0) < offset}
+
+    def say(state: tenacity.RetryCallState) -> None:
+        if state.attempt_number % 5 == 1:
+            logger.info("waiting for the master dataset to reach the cut: %s", state.outcome and state.outcome.result())
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(1),
+        before_sleep=say,
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+    if left := retrying(missing):
+        behind = "; ".join(f"partition {p}: next is {next_}, expected {end}" for p, (next_, end) in left.items())
+        raise LakeError(
+            f"the master dataset of {lake.pipeline.name} did not reach the cut within {seconds} s: {behind}. "
+            "Is the streaming job of this pipeline running? It archives what the batch layer reads"
+        )
+
+
+def run(
+    lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publish: Callable[[], None] = lambda: None
+) -> Version:
+    """Publishes a new version of the pipeline, and returns it.
+
+    Raises:
+        LedgerError: another batch of the pipeline is running, or the definition is not registered.
+        LakeError: the master dataset lags behind the cut, or a history file is missing.
+        QualityError: too much was quarantined.
+    """
+    started = time.monotonic()
+    pipeline = ledger.pipeline
+    ledger.claim("batch")
+    if added := lake.load_history():
+        logger.info("%s: %d history files loaded", pipeline.name, added)
+    cut = ledger.cut()
+    logger.info("%s: segment %d sealed at %s", pipeline.name, cut.segment, cut.offsets)
+    wait_until_archived(lake, cut.offsets, settings.archive_wait)
+    files = lake.held().get(FILES, 0)
+    offsets = cut.offsets | ({FILES: files} if files else {})
+    published = None if full else ledger.published()
+    previous = published if published and published.mode != "empty" else None
+    computed, previous = _compute(lake, pipeline, previous, offsets)
+    try:
+        before = Counts(previous.accepted, previous.duplicates, previous.quarantined) if previous else Counts(0, 0, 0)
+        counts = before + computed.counts
+        _check(pipeline, counts)
+        lake.derive(computed.events, previous.cut if previous else None)
+    finally:
+        computed.events.unpersist()
+    before_publish()
+    version = Version(
+        version=ledger.next_version(),
+        segment=cut.segment,
+        cut=offsets,
+        mode="incremental" if previous else "full",
+        accepted=counts.accepted,
+        duplicates=counts.duplicates,
+        quarantined=counts.quarantined,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    ledger.publish(version, previous.version if previous else None, computed.increments)
+    ledger.prune(settings.keep_versions)
+    return version
+
+
+def _compute(lake: Lake, pipeline: Pipeline, previous: Version | None, cut: Offsets) -> tuple[Computed, Version | None]:
+    """The new events on top of a version, or all events and no version where only that is exact."""
+    if previous is None:
+        return compute(lake, pipeline, {}, cut), None
+    if pipeline.dedup and not lake.has_ids():
+        logger.warning("%s: the lake has no ids of earlier versions; computing all of it", pipeline.name)
+        return compute(lake, pipeline, {}, cut), None
+    try:
+        return compute(lake, pipeline, previous.cut, cut), previous
+    except OutOfOrder as reason:
+        logger.info("%s: %s; computing all of it", pipeline.name, reason)
+        return compute(lake, pipeline, {}, cut), None
+
+
+def _check(pipeline: Pipeline, counts: Counts) -> None:
+    total = counts.accepted + counts.duplicates + counts.quarantined
+    if counts.quarantined * 100 > pipeline.max_quarantined_percent * total:
+        raise QualityError(
+            f"{pipeline.name}: {counts.quarantined} of {total} events are quarantined, more than the allowed "
+            f"{pipeline.max_quarantined_percent} %; the published version stays. See the lake table quarantine, or raise "
+            "max_quarantined_percent"
+        )

@@ -1,0 +1,42 @@
+"""The batch job: publishes a new version of each named pipeline.
+
+spark-submit app/batch_job.py [PIPELINE …] [--full]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
+
+import click
+
+from app.batch import run
+from app.job import connected, job, pipelines_argument
+from app.lake import Lake
+from app.ledger import Ledger
+from app.model import Pipeline
+from app.postgres import Role
+from app.session import session
+from app.settings import settings
+
+
+@click.command()
+@pipelines_argument
+@click.option("--full", is_flag=True, help="Compute from all history, not from the version before.")
+@job
+def main(pipelines: list[Pipeline], full: bool) -> None:
+    """Publish a new version of PIPELINES (default: all)."""
+    at = settings()
+    spark = session("tidemark batch")
+    with connected(at, Role.BATCH) as connect:
+        for pipeline in pipelines:
+            version = run(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at, full)
+            click.echo(
+                f"{pipeline.name}: version {version.version} ({version.mode}) published in {version.seconds:.1f} s: "
+                f"{version.accepted:,} accepted, {version.duplicates:,} duplicates, {version.quarantined:,} quarantined"
+            )
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

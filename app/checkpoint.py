@@ -1,0 +1,61 @@
+"""What a streaming checkpoint says of offsets, and whether it may be used. A checkpoint is a cache: the ledger rules."""
+
+import json
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from app.ledger import Offsets
+
+
+class Checkpoint:
+    """The folder that Structured Streaming keeps the progress and the state of one Kafka query in."""
+
+    def __init__(self, spark: SparkSession, path: str, topic: str) -> None:
+        jvm: Any = spark._jvm
+        self._jvm = jvm
+        self._path = lambda *parts: jvm.org.apache.hadoop.fs.Path("/".join((path, *parts)))
+        self._files = self._path().getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+        self.path = path
+        self.topic = topic
+
+    def delete(self) -> None:
+        self._files.delete(self._path(), True)
+
+    def end(self, batch: int) -> Offsets:
+        """The offsets that a micro-batch ends before.
+
+        Raises:
+            ValueError: the checkpoint does not name them.
+        """
+        return self._offsets("offsets", str(batch))
+
+    def start(self, batch: int) -> Offsets:
+        """The offsets that a micro-batch starts at: where the one before it ends."""
+        return self.end(batch - 1) if batch else self._offsets("sources", "0", "0")
+
+    def resumes_at(self) -> Offsets | None:
+        """The offsets of the first micro-batch that Spark would run from this checkpoint; None if it holds none."""
+        planned, done = self._latest("offsets"), self._latest("commits")
+        if planned is None:
+            return None
+        return self.end(planned) if planned == done else self.start(planned)
+
+    def _latest(self, folder: str) -> int | None:
+        path = self._path(folder)
+        if not self._files.exists(path):
+            return None
+        names = [status.getPath().getName() for status in self._files.listStatus(path)]
+        return max((int(name) for name in names if name.isdigit()), default=None)
+
+    def _offsets(self, *parts: str) -> Offsets:
+        stream = self._files.open(self._path(*parts))
+        try:
+            text = self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+        finally:
+            stream.close()
+        for line in reversed(text.splitlines()):
+            found = json.loads(line[line.index("{") :]) if "{" in line else {}
+            if self.topic in found:
+                return {int(partition): offset for partition, offset in found[self.topic].items()}
+        raise ValueError(f"{self.path}/{'/'.join(parts)} names no offsets of the topic {self.topic}; found: {text!r}")

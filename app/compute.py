@@ -1,0 +1,85 @@
+"""What the batch layer computes: the increments of all events between two cuts, and the events themselves."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from app.lake import Lake, between
+from app.ledger import Offsets
+from app.model import Pipeline
+from app.transform import ORDER, aggregate, decode, duplicates_marked, identity
+
+
+class OutOfOrder(Exception):
+    """A new event arrived before its duplicate that an earlier version has counted: only a full batch can tell which stays."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Events of a range by what became of them; their sum is what was produced."""
+
+    accepted: int
+    duplicates: int
+    quarantined: int
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.accepted + other.accepted, self.duplicates + other.duplicates, self.quarantined + other.quarantined
+        )
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Events of a range, without duplicates (cached: unpersist them), how many, and the increments of every view."""
+
+    events: DataFrame
+    counts: Counts
+    increments: pa.Table
+
+
+def compute(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Computed:
+    """Counts the events from `start` on and below `cut`; duplicates of anything below `start` do not count.
+
+    Raises:
+        OutOfOrder: a new event precedes one below `start` that it is a duplicate of.
+    """
+    raw = lake.bronze().filter(between(start, cut))
+    events = decode(raw, pipeline)
+    # The payload of an accepted event is in the master dataset; only a quarantined one is shown as it came.
+    events = events.withColumn("_value", F.when(F.col("_reason").isNotNull(), F.col("_value")))
+    marked = duplicates_marked(events, pipeline)
+    if pipeline.dedup and start:
+        marked = _known_marked(marked, lake.ids(start), pipeline)
+    marked = marked.persist()
+    try:
+        firsts = marked.filter("_duplicate = 0")
+        increments = aggregate(firsts, pipeline).toArrow()
+        counts = _counts(marked)
+    except BaseException:
+        marked.unpersist()
+        raise
+    return Computed(firsts, counts, increments)
+
+
+def _known_marked(marked: DataFrame, ids: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """Marks 1 what is in `ids`, the events counted before, and 2 what precedes its duplicate there."""
+    known = ids.select(F.col("_identity"), F.struct(*ORDER).alias("_first"))
+    joined = marked.withColumn("_identity", identity(pipeline)).join(known, "_identity", how="left")
+    precedes = F.when(F.struct(*ORDER) < F.col("_first"), 2).otherwise(1)
+    flag = F.when(F.col("_first").isNotNull() & F.col("_reason").isNull(), precedes).otherwise(F.col("_duplicate"))
+    return joined.withColumn("_duplicate", flag).drop("_identity", "_first")
+
+
+def _counts(marked: DataFrame) -> Counts:
+    accepted = (F.col("_duplicate") == 0) & F.col("_reason").isNull()
+    row = marked.agg(
+        F.count_if(accepted).alias("accepted"),
+        F.count_if(F.col("_duplicate") > 0).alias("duplicates"),
+        F.count_if(F.col("_reason").isNotNull()).alias("quarantined"),
+        F.count_if(F.col("_duplicate") == 2).alias("out_of_order"),
+    ).first() or Row(accepted=0, duplicates=0, quarantined=0, out_of_order=0)
+    if row["out_of_order"]:
+        raise OutOfOrder(f"{row['out_of_order']} events arrived before a duplicate that is already counted")
+    return Counts(row["accepted"], row["duplicates"], row["quarantined"])

@@ -1,0 +1,178 @@
+"""The lake: the master dataset (bronze), and the tables that the batch layer derives from it.
+
+    LAKE_PATH/<pipeline>/bronze        topic, partition, offset, timestamp, key, value, source
+    LAKE_PATH/<pipeline>/quarantine    reason, topic, partition, offset, index, arrival, payload
+    LAKE_PATH/<pipeline>/<table>       a declared lake table
+    LAKE_PATH/<pipeline>/ids/<fingerprint>   identity and position of every event counted, where there is a dedup
+
+A line of a history file is a message of partition -1: its offset counts the lines of all files in the order they came,
+`source` is the SHA-256 of the file's content, and its timestamp is the moment it was loaded.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from app.ledger import Offsets
+from app.model import ARRIVAL, LakeTable, Pipeline
+from app.settings import HOME
+from app.transform import POSITION, identity
+
+FILES = -1  # the partition that lines of history files belong to
+BRONZE = T.StructType(
+    [
+        T.StructField("topic", T.StringType()),
+        T.StructField("partition", T.IntegerType()),
+        T.StructField("offset", T.LongType()),
+        T.StructField("timestamp", T.TimestampType()),
+        T.StructField("key", T.BinaryType()),
+        T.StructField("value", T.BinaryType()),
+        T.StructField("source", T.StringType()),
+    ]
+)
+
+
+class LakeError(Exception):
+    """The lake does not hold what it must hold; nothing was published."""
+
+
+def below(cut: Offsets, partition: str = "partition", offset: str = "offset") -> Column:
+    """Rows of the master dataset below a cut. A partition that the cut does not name has none."""
+    return _any(F.col(partition).eqNullSafe(p) & (F.col(offset) < end) for p, end in sorted(cut.items()))
+
+
+def between(start: Offsets, cut: Offsets, partition: str = "partition", offset: str = "offset") -> Column:
+    """Rows of the master dataset from one cut on and below another."""
+    return _any(
+        (F.col(partition) == p) & (F.col(offset) >= start.get(p, 0)) & (F.col(offset) < end)
+        for p, end in sorted(cut.items())
+        if end > start.get(p, 0)
+    )
+
+
+def _any(conditions: Iterable[Column]) -> Column:
+    return reduce(lambda one, other: one | other, conditions, F.lit(False))
+
+
+class Lake:
+    """The lake tables of one pipeline."""
+
+    def __init__(self, spark: SparkSession, root: str, pipeline: Pipeline) -> None:
+        self.spark = spark
+        self.pipeline = pipeline
+        jvm: Any = spark._jvm
+        # Hadoop's spelling of the path: Delta takes file:/a and file:///a for two places.
+        self.root = jvm.org.apache.hadoop.fs.Path(f"{root}/{pipeline.name}").toString()
+        self._make_bronze()
+
+    def path(self, table: str) -> str:
+        return f"{self.root}/{table}"
+
+    def _make_bronze(self) -> None:
+        maker = DeltaTable.createIfNotExists(self.spark).location(self.path("bronze")).addColumns(BRONZE)
+        maker.property("delta.appendOnly", "true").execute()
+
+    def bronze(self) -> DataFrame:
+        """The master dataset: one row a message, as it came."""
+        return self.spark.read.format("delta").load(self.path("bronze"))
+
+    def held(self, floor: Offsets | None = None) -> Offsets:
+        """Next offset of each partition in the master dataset. Above `floor`, which spares reading what is below."""
+        rows = self.bronze()
+        if floor:
+            low = _any((F.col("partition") == p) & (F.col("offset") < offset - 1) for p, offset in floor.items())
+            rows = rows.filter(~low)
+        found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
+        return {row["partition"]: row["next"] for row in found}
+
+    def append(self, messages: DataFrame) -> None:
+        """Adds messages to the master dataset, in one commit of one file."""
+        rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE)).coalesce(1)
+        rows.write.format("delta").mode("append").save(self.path("bronze"))
+
+    def load_history(self) -> int:
+        """Adds the declared history files whose content is not there yet. Returns how many were added.
+
+        Raises:
+            LakeError: a declared file does not exist.
+        """
+        known = {
+            row["source"]
+            for row in self.bronze().filter(F.col("partition") == FILES).select("source").distinct().collect()
+        }
+        added = 0
+        for pattern in self.pipeline.history:
+            paths = sorted(HOME.glob(pattern))
+            if not paths:
+                raise LakeError(f"history of {self.pipeline.name}: no file is named {pattern} in {HOME}")
+            for path in paths:
+                with path.open("rb") as file:
+                    source = hashlib.file_digest(file, "sha256").hexdigest()
+                if source not in known:
+                    self._load(path, source)
+                    known.add(source)
+                    added += 1
+        return added
+
+    def _load(self, path: Path, source: str) -> None:
+        base = self.held().get(FILES, 0)
+        lines = self.spark.read.text(path.as_uri()).filter("trim(value) <> ''")
+        self.append(
+            lines.select(
+                F.lit(None).cast("string").alias("topic"),
+                F.lit(FILES).alias("partition"),
+                (F.monotonically_increasing_id() + base).alias("offset"),
+                F.current_timestamp().alias("timestamp"),
+                F.lit(None).cast("binary").alias("key"),
+                F.col("value").cast("binary").alias("value"),
+                F.lit(source).alias("source"),
+            )
+        )
+
+    def has_ids(self) -> bool:
+        return DeltaTable.isDeltaTable(self.spark, self.path(self._ids))
+
+    @property
+    def _ids(self) -> str:
+        return f"ids/{self.pipeline.fingerprint}"
+
+    def ids(self, cut: Offsets) -> DataFrame:
+        """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
+        return self.spark.read.format("delta").load(self.path(self._ids)).filter(below(cut, "_partition", "_offset"))
+
+    def derive(self, events: DataFrame, start: Offsets | None) -> None:
+        """Writes the derived tables: all of them anew, or, given `start`, what comes from that cut on.
+
+        Each table changes in one commit, and writing the same again changes nothing.
+        """
+        accepted = events.filter("_reason is null")
+        for table in self.pipeline.lake:
+            rows = accepted.filter(table.where) if table.where else accepted
+            self._write(table.name, rows.select(*POSITION, ARRIVAL, *_columns(table, self.pipeline)), start)
+        quarantined = events.filter("_reason is not null")
+        self._write("quarantine", quarantined.select("_reason", "_topic", *POSITION, ARRIVAL, "_value"), start)
+        if self.pipeline.dedup:
+            self._write(
+                self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
+            )
+
+    def _write(self, table: str, rows: DataFrame, start: Offsets | None) -> None:
+        writer = rows.write.format("delta").mode("overwrite")
+        if start is None:
+            writer = writer.option("overwriteSchema", "true")
+        else:
+            # A batch that was killed after this and before it published has left rows here: they are replaced.
+            kept = " or ".join(f"(_partition = {p} and _offset < {offset})" for p, offset in start.items())
+            writer = writer.option("replaceWhere", f"not ({kept})")
+        writer.save(self.path(table))
+
+
+def _columns(table: LakeTable, pipeline: Pipeline) -> tuple[str, ...]:
+    return table.columns or tuple(column.name for column in pipeline.columns)

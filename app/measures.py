@@ -1,0 +1,206 @@
+"""The measures a view can hold, each one a commutative monoid.
+
+A measure is kept as *states*: partial results that add in any order and any grouping. What a reader sees is
+computed from the merged states, so a mean is kept as a count and a sum, never as a mean.
+
+    measure     states                      merged by
+    Count       count of rows               +
+    Sum         sum                         +
+    Min, Max    min, max                    least, greatest
+    Mean        count of values, sum        +
+    Variance    count, sum, sum of squares  +
+    Latest      the row with the highest    the higher of the two
+                (by, position)
+    TopN        the n rows with the         the n highest of both
+                highest (by, position)
+
+Sums are exact because only whole numbers and DECIMAL can be measured, and no sum of up to 10^10 events can overflow:
+a column too wide for that is refused when the pipeline is constructed.
+"""
+
+import re
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+EVENTS_DIGITS = 10  # a sum is wide enough for 10^10 events
+MAX_PRECISION = 38  # of a Spark DECIMAL
+QUOTIENT_DIGITS = 6  # means and variances keep this many digits more than what they are computed from
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=24)]
+SIMPLE_TYPES = ("string", "int", "bigint", "boolean", "date", "timestamp")
+WHOLE_PRECISION = {"int": 10, "bigint": 19}
+
+
+def _column_type(value: str) -> str:
+    decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", value)
+    if value in SIMPLE_TYPES or (decimal and 0 <= int(decimal[2]) <= int(decimal[1]) <= MAX_PRECISION):
+        return value
+    raise ValueError(
+        f"{value!r} is not a column type; allowed: {', '.join(SIMPLE_TYPES)}, decimal(precision,scale) with "
+        f"scale <= precision <= {MAX_PRECISION} (no floating point: equal must mean equal)"
+    )
+
+
+ColumnType = Annotated[str, AfterValidator(_column_type)]
+
+
+class Digits(NamedTuple):
+    """Precision and scale of a number column."""
+
+    precision: int
+    scale: int
+
+    @property
+    def type(self) -> str:
+        return f"decimal({self.precision},{self.scale})"
+
+
+def digits(column_type: str) -> Digits | None:
+    """Precision and scale of a whole or decimal type; None for a type that is not a number."""
+    if column_type in WHOLE_PRECISION:
+        return Digits(WHOLE_PRECISION[column_type], 0)
+    found = re.fullmatch(r"decimal\((\d+),(\d+)\)", column_type)
+    return Digits(int(found[1]), int(found[2])) if found else None
+
+
+class State(NamedTuple):
+    """One stored partial result: an operation over columns, ordered `by` and limited to `n` rows for `top`."""
+
+    op: Literal["count", "sum", "sum_squares", "min", "max", "top"]
+    of: tuple[str, ...] = ()
+    by: str = ""
+    n: int = 0
+
+    @property
+    def name(self) -> str:
+        """Column name of the state in increments and in Postgres."""
+        if self.op == "top":
+            return f"top{self.n}_by_{self.by}"
+        return "_".join((self.op, *self.of))
+
+    def type(self, columns: dict[str, str]) -> str:
+        """Column type of the state, given the types of the pipeline's columns; `json` for rows kept whole."""
+        if self.op == "count":
+            return "bigint"
+        if self.op == "top":
+            return "json"
+        source = columns[self.of[0]]
+        if self.op in ("min", "max"):
+            return source
+        wide = widened(source, squared=self.op == "sum_squares")
+        if wide is None:
+            raise TypeError(f"{self.op} over {source}: a pipeline with this measure cannot have been constructed")
+        return wide.type
+
+
+def widened(column_type: str, *, squared: bool) -> Digits | None:
+    """Digits that hold the sum (of squares) of 10^10 values; None where the type is no number or that is too wide."""
+    number = digits(column_type)
+    if number is None:
+        return None
+    factor = 2 if squared else 1
+    wide = Digits(number.precision * factor + EVENTS_DIGITS, number.scale * factor)
+    return wide if wide.precision <= MAX_PRECISION else None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Count:
+    """How many events."""
+
+    name: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("count"),)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Sum:
+    """Sum of a column; null where it has no value."""
+
+    name: Name
+    of: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("sum", (self.of,)),)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Min:
+    """Smallest value of a column; strings by their UTF-8 bytes."""
+
+    name: Name
+    of: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("min", (self.of,)),)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Max:
+    """Largest value of a column; strings by their UTF-8 bytes."""
+
+    name: Name
+    of: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("max", (self.of,)),)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Mean:
+    """Arithmetic mean of a column's values, rounded half up to the column's scale + 6 digits."""
+
+    name: Name
+    of: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("count", (self.of,)), State("sum", (self.of,)))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Variance:
+    """Sample variance of a column's values, rounded to twice the scale + 6 digits; null below two values."""
+
+    name: Name
+    of: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("count", (self.of,)), State("sum", (self.of,)), State("sum_squares", (self.of,)))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Latest:
+    """Columns of the event with the highest `by`; between equals, of the one that came last."""
+
+    columns: Annotated[tuple[Name, ...], Field(min_length=1)]
+    by: Name
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("top", self.columns, self.by, 1),)
+
+
+@dataclass(frozen=True, config=STRICT)
+class TopN:
+    """Columns of the `n` events with the highest `by`, highest first, as a JSON array of objects."""
+
+    name: Name
+    columns: Annotated[tuple[Name, ...], Field(min_length=1)]
+    by: Name
+    n: Annotated[int, Field(ge=1, le=100)]
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (State("top", self.columns, self.by, self.n),)
+
+
+Measure = Count | Sum | Min | Max | Mean | Variance | Latest | TopN

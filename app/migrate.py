@@ -1,0 +1,123 @@
+"""Brings Postgres to what the code needs: roles, migrations, and the tables of every definition. Safe to run again."""
+
+import logging
+import os
+import secrets
+import subprocess
+from urllib.parse import quote
+
+import psycopg2.extras
+from psycopg2 import sql
+
+from app.model import Pipeline
+from app.pipelines import select
+from app.postgres import Connection, Role, connect, password
+from app.relations import relations
+from app.settings import HOME, Settings, settings
+
+logger = logging.getLogger(__name__)
+
+
+def make_password(at: Settings, user: str) -> str:
+    """The password of a user, made and written with mode 0600 if there is none yet."""
+    at.secrets_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = at.secrets_path / user
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return password(at, user)
+
+
+def make_roles(at: Settings) -> None:
+    """Makes the roles, as the administrator, and gives them the passwords in SECRETS_PATH."""
+    connection = connect(at, at.pg_admin)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute((HOME / "sql/roles.sql").read_text())
+            for role in Role:
+                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
+                cursor.execute(statement.format(sql.Identifier(role), sql.Literal(make_password(at, role))))
+    finally:
+        connection.close()
+
+
+def apply_migrations(at: Settings) -> None:
+    """Applies the migrations of sql/migrations with dbmate, as the migrating role.
+
+    Raises:
+        RuntimeError: dbmate failed; the message is its own.
+    """
+    login = f"{Role.MIGRATE}:{quote(password(at, Role.MIGRATE), safe='')}@"
+    url = at.pg_url.replace("postgresql://", f"postgresql://{login}") + "?sslmode=disable"
+    command = ["dbmate", "--migrations-dir", str(HOME / "sql/migrations"), "--no-dump-schema", "migrate"]
+    environment = os.environ | {"DATABASE_URL": url, "DBMATE_MIGRATIONS_TABLE": "tidemark_migrations.applied"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"dbmate could not migrate {at.pg_url}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def register(connection: Connection, pipeline: Pipeline) -> bool:
+    """Makes the tables and the ledger of a definition, in one transaction. Returns whether it was new.
+
+    The first definition of a pipeline is served at once, from an empty version. A later one starts where the ledger of
+    the published one stands, and is served with its first version.
+    """
+    key = {"pipeline": pipeline.name, "fingerprint": pipeline.fingerprint}
+    tables = relations(pipeline)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"register {pipeline.name}",))
+        cursor.execute(
+            "INSERT INTO tidemark.generation (pipeline, fingerprint, relations, serving_views) VALUES "
+            "(%(pipeline)s, %(fingerprint)s, %(relations)s, %(serving_views)s) ON CONFLICT DO NOTHING RETURNING id",
+            key
+            | {
+                "relations": [relation.name for relation in tables],
+                "serving_views": [statement for relation in tables for statement in relation.merged_view()],
+            },
+        )
+        if cursor.fetchone() is None:
+            return False
+        for statement in (statement for relation in tables for statement in relation.tables()):
+            cursor.execute(statement)
+        cursor.execute(
+            "SELECT l.offsets FROM tidemark.published JOIN tidemark.ledger l USING (pipeline, fingerprint) "
+            "WHERE pipeline = %(pipeline)s",
+            key,
+        )
+        published = cursor.fetchone()
+        cursor.execute(
+            "INSERT INTO tidemark.ledger (pipeline, fingerprint, offsets, open_segment) VALUES "
+            "(%(pipeline)s, %(fingerprint)s, %(offsets)s, 1)",
+            key | {"offsets": psycopg2.extras.Json(published[0] if published else {})},
+        )
+        cursor.execute(
+            "INSERT INTO tidemark.segment (pipeline, fingerprint, segment) VALUES (%(pipeline)s, %(fingerprint)s, 1)",
+            key,
+        )
+        if published is None:
+            cursor.execute(
+                "INSERT INTO tidemark.version (pipeline, fingerprint, version, segment, cut, mode, accepted, duplicates, "
+                "quarantined, seconds) VALUES (%(pipeline)s, %(fingerprint)s, 0, 0, '{}', 'empty', 0, 0, 0, 0)",
+                key,
+            )
+            cursor.execute("SELECT tidemark.point_to(%(pipeline)s, %(fingerprint)s, 0)", key)
+    return True
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    at = settings()
+    make_roles(at)
+    apply_migrations(at)
+    connection = connect(at, Role.MIGRATE)
+    try:
+        for pipeline in select([]):
+            if register(connection, pipeline):
+                logger.info("%s: definition %s registered", pipeline.name, pipeline.fingerprint)
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The Postgres tables and merged views of a definition.
+
+For each view of a pipeline there is a table of increments `speed.<relation>` with one row a (segment, key), a table of
+results `batch.<relation>` with one row a (version, key), both of the same state columns, and the merged view
+`serving.<pipeline>_<view>`:
+
+    merged = batch rows of the published version + speed rows of the segments after its cut
+
+The merged view is one SQL statement, so it reads one snapshot; `tidemark.boundary` names version and segment in that
+snapshot, and fails if increments that the version needs are gone or are of another definition.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from app.measures import Digits, Measure, State, digits
+from app.model import Count, Latest, Max, Mean, Min, Pipeline, Sum, TopN, Variance, View
+
+SQL_TYPES = {
+    "string": 'text COLLATE "C"',
+    "int": "integer",
+    "bigint": "bigint",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+    "json": "jsonb",
+}
+
+
+def sql_type(column_type: str) -> str:
+    """Postgres type of a column type. Strings compare by their bytes, as they do in Spark."""
+    return SQL_TYPES.get(column_type) or column_type.replace("decimal", "numeric")
+
+
+def _list(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The tables of one view and every statement that is made of its keys and states."""
+
+    pipeline: Pipeline
+    view: View
+
+    @property
+    def name(self) -> str:
+        """Name of the tables in the schemas batch and speed."""
+        return f"{self.pipeline.name}_{self.view.name}_{self.pipeline.fingerprint}"
+
+    @property
+    def serving(self) -> str:
+        """Name of the merged view, with its schema."""
+        return f"serving.{self.pipeline.name}_{self.view.name}"
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        return {name: sql_type(self.pipeline.types[name]) for name in self.view.key_names}
+
+    @cached_property
+    def states(self) -> dict[str, str]:
+        return {state.name: sql_type(state.type(self.pipeline.types)) for state in self.view.states}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Key and state columns: what an increment has."""
+        return (*self.keys, *self.states)
+
+    def tables(self) -> list[str]:
+        """Statements that make both tables, unless they exist, and let the layers write to them."""
+        columns = [f'"{name}" {kind} NOT NULL' for name, kind in self.keys.items()]
+        columns += [f'"{name}" {kind}' for name, kind in self.states.items()]
+        return [
+            statement
+            for schema, part in (("batch", "version"), ("speed", "segment"))
+            for statement in (
+                f"CREATE TABLE IF NOT EXISTS {schema}.{self.name} "
+                f"({part} integer NOT NULL, {', '.join(columns)}, PRIMARY KEY ({_list([part, *self.keys])}))",
+                f"GRANT SELECT, INSERT, UPDATE ON {schema}.{self.name} TO tidemark_{schema}",
+                f"GRANT SELECT ON {schema}.{self.name} TO tidemark_batch, tidemark_speed",
+            )
+        ]
+
+    def merge(self, rows: str) -> str:
+        """One row a key, with merged states, of `rows`: a query that gives the key and state columns."""
+        merged = [f'{_merged(state)} AS "{state.name}"' for state in self.view.states]
+        grouped = f"GROUP BY {_list(list(self.keys))}" if self.keys else "HAVING count(*) > 0"
+        keys = [f'"{key}"' for key in self.keys]
+        return f"SELECT {', '.join([*keys, *merged])} FROM ({rows}) AS part {grouped}"
+
+    def parts(self) -> str:
+        """The states that make the merged view: of the published version, and of the segments after its cut."""
+        boundary = f"tidemark.boundary('{self.pipeline.name}', '{self.pipeline.fingerprint}')"
+        columns = _list(self.columns)
+        return (
+            f"SELECT {columns} FROM batch.{self.name} WHERE version = (SELECT version FROM {boundary}) UNION ALL "
+            f"SELECT {columns} FROM speed.{self.name} WHERE segment > (SELECT segment FROM {boundary})"
+        )
+
+    def outputs(self, states: str) -> str:
+        """What a reader sees, of `states`: a query that gives the key and the merged state columns."""
+        finals = [part for measure in self.view.measures for part in _finals(measure, self.pipeline)]
+        keys = [f'"{key}"' for key in self.keys]
+        return f"SELECT {', '.join([*keys, *finals])} FROM ({states}) AS merged"
+
+    def merged_view(self) -> list[str]:
+        """Statements that make the merged view of this definition, in place of that of another."""
+        return [
+            f"DROP VIEW IF EXISTS {self.serving}",
+            f"CREATE VIEW {self.serving} AS {self.outputs(self.merge(self.parts()))}",
+            f"GRANT SELECT ON {self.serving} TO tidemark_read, tidemark_batch, tidemark_speed",
+        ]
+
+    def add_to_segment(self, source: str) -> str:
+        """Adds the increments in `source` (rows of columns) to segment `%(segment)s`."""
+        columns = _list(self.columns)
+        updates = ", ".join(f'"{state.name}" = {_added(state)}' for state in self.view.states)
+        return (
+            f"INSERT INTO speed.{self.name} AS old (segment, {columns}) SELECT %(segment)s, {columns} FROM {source} "
+            f"ON CONFLICT ({_list(['segment', *self.keys])}) DO UPDATE SET {updates}"
+        )
+
+    def add_version(self, source: str) -> str:
+        """Writes version `%(version)s`: the increments in `source` added to version `%(previous)s` (null: to none)."""
+        columns = _list(self.columns)
+        rows = (
+            f"SELECT {columns} FROM batch.{self.name} WHERE version = %(previous)s "
+            f"UNION ALL SELECT {columns} FROM {source}"
+        )
+        return f"INSERT INTO batch.{self.name} (version, {columns}) SELECT %(version)s, * FROM ({self.merge(rows)}) AS merged"
+
+
+def relations(pipeline: Pipeline) -> tuple[Relation, ...]:
+    """The relations of a pipeline's views, in the order of `Pipeline.all_views`."""
+    return tuple(Relation(pipeline, view) for view in pipeline.all_views)
+
+
+def _merged(state: State) -> str:
+    name = f'"{state.name}"'
+    match state.op:
+        case "count":
+            return f"sum({name})::bigint"
+        case "sum" | "sum_squares":
+            return f"sum({name})"
+        case "top":
+            return f"tidemark.top({name}, {state.n})"
+        case _:
+            return f"{state.op}({name})"
+
+
+def _added(state: State) -> str:
+    old, new = f'old."{state.name}"', f'excluded."{state.name}"'
+    match state.op:
+        case "count":
+            return f"{old} + {new}"
+        case "sum" | "sum_squares":
+            return f"coalesce({old} + {new}, {old}, {new})"
+        case "min":
+            return f"least({old}, {new})"
+        case "max":
+            return f"greatest({old}, {new})"
+        case _:
+            return f"tidemark.top_merge({old}, {new}, {state.n})"
+
+
+def _finals(measure: Measure, pipeline: Pipeline) -> list[str]:
+    """SQL of what a measure shows, computed from merged states."""
+    names = [f'"{state.name}"' for state in measure.states]
+    match measure:
+        case Count():
+            final = names[0]
+        case Sum() | Min() | Max():
+            final = f"{names[0]}::{sql_type(measure.states[0].type(pipeline.types))}"
+        case Mean():
+            count, total = names
+            final = _quotient(total, count, measure.states[1], pipeline)
+        case Variance():
+            count, total, squares = names
+            numerator = f"({count} * {squares} - {total} * {total})"
+            final = _quotient(numerator, f"({count} * ({count} - 1))", measure.states[2], pipeline)
+        case TopN():
+            rows = f"SELECT jsonb_agg(item -> 'row') FROM jsonb_array_elements({names[0]}) AS item"
+            final = f"({rows})"
+        case Latest():
+            return [
+                f"""({names[0]} -> 0 -> 'row' ->> '{name}')::{sql_type(pipeline.types[name])} AS "{name}\""""
+                for name in measure.columns
+            ]
+    return [f'{final} AS "{measure.name}"']
+
+
+def _quotient(numerator: str, denominator: str, widest: State, pipeline: Pipeline) -> str:
+    """A quotient with six digits more than its numerator has, null where the denominator is 0."""
+    scale = (digits(widest.type(pipeline.types)) or Digits(0, 0)).scale + 6
+    kind = f"numeric({38 + scale},{scale})"
+    return f"({numerator}::{kind} / nullif({denominator}, 0))::{kind}"
+
+
+__all__ = ["Relation", "relations", "sql_type"]

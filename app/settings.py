@@ -1,0 +1,67 @@
+"""Every setting: its name, default, meaning and validation, in this one place.
+
+The name of the environment variable is the field's in capitals. A file `.env` beside the README is read too; the
+environment wins. `.env.example` lists the same.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HOME = Path(__file__).resolve().parents[1]
+
+
+def _postgres_url(url: str) -> str:
+    url = url.removeprefix("jdbc:")
+    if not url.startswith("postgresql://") or "@" in url:
+        raise ValueError(
+            f"{url!r} is not postgresql://HOST:PORT/DATABASE; the user and the password are settings of their own"
+        )
+    return url
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_file=HOME / ".env", extra="ignore", frozen=True)
+
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, HOST:PORT separated by commas")
+    pg_url: Annotated[str, AfterValidator(_postgres_url)] = Field(
+        "postgresql://127.0.0.1:5433/tidemark",
+        description="Postgres, as postgresql://HOST:PORT/DATABASE (jdbc: allowed)",
+    )
+    pg_user: str | None = Field(
+        None, description="Postgres user; default: the role of the process, e.g. tidemark_speed"
+    )
+    pg_pwd: SecretStr | None = Field(None, description="Password of PG_USER; default: the file SECRETS_PATH/<user>")
+    pg_admin: str = Field(
+        "postgres", description="Postgres administrator; only ./scripts/migrate connects as this user"
+    )
+    secrets_path: Path = Field(HOME / "data/secrets", description="Folder with one file of mode 0600 for each password")
+    lake_path: str = Field(f"file://{HOME}/data/lake", description="URI of the lake: file://, hdfs:// or s3a://")
+    checkpoint_path: str = Field(
+        f"file://{HOME}/data/checkpoints", description="URI of the streams' checkpoints; a cache, safe to delete"
+    )
+    archive_interval: int = Field(10, ge=1, le=3600, description="Seconds between two appends to the master dataset")
+    archive_wait: int = Field(
+        180, ge=1, le=86400, description="Seconds a batch or a verification waits for the master dataset to reach a cut"
+    )
+    keep_versions: int = Field(
+        2, ge=2, le=100, description="Published versions kept for a rollback, the current included"
+    )
+    api_host: str = Field("127.0.0.1", description="Address the API listens on")
+    api_port: int = Field(5550, ge=1, le=65535, description="Port of the API")
+    dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        pydantic.ValidationError: a variable has a value that is not allowed; the message names both.
+    """
+    return Settings()

@@ -1,0 +1,29 @@
+"""Reading a Kafka topic as a stream."""
+
+import json
+
+from pyspark.sql import DataFrame, SparkSession
+
+from app.ledger import Offsets
+from app.settings import Settings
+
+FETCH_BYTES = 8 * 1024 * 1024
+
+
+def kafka_stream(spark: SparkSession, settings: Settings, topic: str, start: Offsets) -> DataFrame:
+    """The messages of a topic from `start` on: key, value, topic, partition, offset, timestamp, and a null source.
+
+    A micro-batch reads every partition to its end (see `transform.first_within_horizon`).
+    """
+    stream = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.kafka_bootstrap_servers)
+        .option("subscribe", topic)
+        .option("startingOffsets", json.dumps({topic: start}))
+        .option("failOnDataLoss", "true")
+        .option("kafka.max.partition.fetch.bytes", FETCH_BYTES)
+        .load()
+    )
+    return stream.selectExpr(
+        "topic", "partition", "offset", "timestamp", "key", "value", "cast(null as string) as source"
+    )

@@ -1,0 +1,47 @@
+"""The streaming job: archives the topics and runs the speed layer of any set of pipelines, in one Spark application.
+
+spark-submit app/streaming_job.py [PIPELINE …] [--accept-loss]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
+
+import click
+
+from app.archive import Archive
+from app.job import connected, job, pipelines_argument
+from app.lake import Lake
+from app.ledger import Ledger
+from app.model import Pipeline
+from app.postgres import Role
+from app.session import session
+from app.settings import settings
+from app.speed import Speed
+from app.watch import Watch
+
+
+@click.command()
+@pipelines_argument
+@click.option("--accept-loss", is_flag=True, help="Go on where Kafka starts if it has deleted what comes next.")
+@job
+def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
+    """Archive the topics and keep the speed layer of PIPELINES (default: all) up to date, until stopped."""
+    at = settings()
+    spark = session("tidemark streaming", streaming=True)
+    with connected(at, Role.SPEED) as connect:
+        watch = Watch(spark)
+        for pipeline in pipelines:
+            spark.sparkContext.setLocalProperty("spark.scheduler.pool", "speed")
+            speed = Speed(spark, Ledger(connect(), pipeline), at)
+            watch.speed(speed.start(accept_loss), Ledger(connect(), pipeline))
+            spark.sparkContext.setLocalProperty("spark.scheduler.pool", "archive")
+            archive = Archive(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at)
+            watch.archive(archive.start(accept_loss))
+        watch.until_stopped()
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""From raw messages to increments. The batch layer and the speed layer both call these functions and no others.
+
+    raw         topic, partition, offset, timestamp, value            a Kafka message, or a line of a history file
+    events      _topic, _partition, _offset, _index, arrival, _value, _reason, and the pipeline's columns
+    increments  view, the key columns and the state columns of all views
+
+`_index` is the place in a message that holds an array. `_reason` is null for an accepted event; a quarantined one
+has the first reason that applies. `view` is the position in `Pipeline.all_views`; columns of other views are null.
+"""
+
+from functools import reduce
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from app.measures import Digits, State, digits
+from app.model import ARRIVAL, Column, Pipeline, View
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+POSITION = ("_partition", "_offset", "_index")
+ORDER = (ARRIVAL, *POSITION)  # the first of two duplicates is the one that arrived first
+
+
+def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """Every event of the raw messages, typed and checked: JSON objects, or arrays of them."""
+    fields = ",".join(f"`{column.name}`:string" for column in pipeline.columns)
+    text = F.col("value").cast("string")
+    # In brackets of our own, so that what follows an object or an array makes the message invalid, not shorter.
+    wrapped = F.when(F.ltrim(text).startswith("["), F.concat(F.lit("["), text, F.lit("]"))).otherwise(
+        F.concat(F.lit("[["), text, F.lit("]]"))
+    )
+    readable = F.is_valid_utf8(text) & (F.length("value") <= MAX_MESSAGE_BYTES)
+    parsed = F.flatten(F.from_json(F.when(readable, wrapped), f"array<array<struct<{fields}>>>"))
+    # The generator also keeps the optimizer from parsing a message once for each column.
+    elements = raw.select(
+        F.col("topic").alias("_topic"),
+        F.col("partition").alias("_partition"),
+        F.col("offset").alias("_offset"),
+        F.col("timestamp").alias(ARRIVAL),
+        F.col("value").alias("_value"),
+        F.posexplode_outer(parsed).alias("_index", "_raw"),
+    )
+    typed = elements.withColumns({column.name: _typed(column) for column in pipeline.columns})
+    cleaned = {c.name: F.expr(c.clean).cast(c.type) for c in pipeline.columns if c.clean is not None}
+    rejected = F.coalesce(_message_reason(), *(_type_reason(column) for column in pipeline.columns))
+    clean = typed.withColumn("_reason", rejected).withColumns(cleaned)
+    broken = [F.when(F.col(c.name).isNull(), f"missing_{c.name}") for c in pipeline.columns if c.required]
+    failed = [F.when(~F.coalesce(F.expr(c.expression), F.lit(False)), c.name) for c in pipeline.checks]
+    reason = F.coalesce("_reason", *broken, *failed)
+    return clean.select(
+        "_topic",
+        "_partition",
+        "_offset",
+        F.coalesce("_index", F.lit(0)).alias("_index"),
+        ARRIVAL,
+        "_value",
+        reason.alias("_reason"),
+        *(column.name for column in pipeline.columns),
+    )
+
+
+def _typed(column: Column) -> SparkColumn:
+    value = f"_raw.`{column.name}`"
+    if column.type == "string":
+        return F.expr(value)
+    # Spark casts '12:30' to a timestamp of today and '2024' to one of January: only a full date is taken.
+    if column.type in ("timestamp", "date"):
+        value = f"if(substr({value}, 5, 1) = '-' and substr({value}, 8, 1) = '-', {value}, null)"
+    return F.expr(f"try_cast({value} as {column.type})")
+
+
+def _message_reason() -> SparkColumn:
+    whole = (
+        F.when(F.col("_value").isNull(), "null_value")
+        .when(F.length("_value") > MAX_MESSAGE_BYTES, "too_large")
+        .when(~F.is_valid_utf8(F.col("_value").cast("string")), "invalid_utf8")
+        .otherwise("not_json_objects")
+    )
+    return F.when(F.col("_index").isNull(), whole).when(F.col("_raw").isNull(), "not_an_object")
+
+
+def _type_reason(column: Column) -> SparkColumn:
+    raw = F.expr(f"_raw.`{column.name}`")
+    # Postgres cannot hold a zero byte in a string.
+    wrong = F.contains(raw, F.lit("\0")) if column.type == "string" else F.col(column.name).isNull()
+    reason = F.when(raw.isNotNull() & wrong, f"invalid_{column.name}")
+    return F.when(raw.isNull(), f"missing_{column.name}").otherwise(reason) if column.required else reason
+
+
+def needed(pipeline: Pipeline) -> list[str]:
+    """The columns of events that the views and the deduplication read: all that the speed layer has to carry."""
+    read = {pipeline.event_time} if any(view.window for view in pipeline.views) else set()
+    for view in pipeline.views:
+        read.update(key for key in view.keys if isinstance(key, str))
+        for state in view.states:
+            read.update((*state.of, *filter(None, [state.by])))
+    if pipeline.dedup:
+        read.add(pipeline.dedup.id)
+    return [*POSITION, ARRIVAL, "_reason", *(c.name for c in pipeline.columns if c.name in read)]
+
+
+def identity(pipeline: Pipeline) -> SparkColumn:
+    """What makes an event a duplicate of another: its id. A quarantined event is like no other."""
+    if pipeline.dedup is None:
+        raise ValueError(f"{pipeline.name} declares no dedup; nothing identifies its events")
+    own = F.concat(F.lit("event:"), F.col(pipeline.dedup.id).cast("string"))
+    return F.when(F.col("_reason").isNull(), own).otherwise(F.concat_ws("/", *POSITION))
+
+
+def duplicates_marked(events: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """Events with `_duplicate`: 0 for the first to arrive of those with the same id, 1 for the others."""
+    if pipeline.dedup is None:
+        return events.withColumn("_duplicate", F.lit(0))
+    rank = F.row_number().over(Window.partitionBy("_identity").orderBy(*ORDER))
+    ranked = events.withColumn("_identity", identity(pipeline)).withColumn("_rank", rank)
+    return ranked.withColumn("_duplicate", (F.col("_rank") > 1).cast("int")).drop("_identity", "_rank")
+
+
+def first_within_horizon(events: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """A stream's events without duplicates within the horizon, by Spark's stateful deduplication.
+
+    The watermark is on arrival, so a late event is never dropped. That holds because a micro-batch reads every
+    partition to its end: what the next one reads arrived after all of it.
+    """
+    if pipeline.dedup is None:
+        return events
+    horizon = f"{int(pipeline.dedup.horizon.total_seconds())} seconds"
+    marked = events.withColumn("_identity", identity(pipeline)).withWatermark(ARRIVAL, horizon)
+    return marked.dropDuplicatesWithinWatermark(["_identity"]).drop("_identity")
+
+
+def aggregate(events: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """Increments of every view, in one pass: an event is repeated once for each row of a view that it adds to."""
+    views = pipeline.all_views
+    members = [view * 100 + slide for view in range(len(pipeline.views)) for slide in range(_windows(views[view]))]
+    quarantine = (len(views) - 1) * 100
+    member = F.explode(
+        F.when(F.col("_reason").isNull(), F.array(*map(F.lit, members))).otherwise(F.array(F.lit(quarantine)))
+    )
+    memberships = events.withColumn("_member", member).withColumnRenamed("_reason", "reason")
+    keys = {name: _key(name, views, pipeline) for view in views for name in view.key_names}
+    states = {state.name: _state(state, pipeline) for view in views for state in view.states}
+    view = F.expr("_member div 100").cast("int").alias("view")
+    grouped = memberships.groupBy(view, *(key.alias(f"_key_{name}") for name, key in keys.items()))
+    return grouped.agg(*(state.alias(name) for name, state in states.items())).withColumnsRenamed(
+        {f"_key_{name}": name for name in keys}
+    )
+
+
+def _windows(view: View) -> int:
+    return int(view.window.length / view.window.slide) if view.window else 1
+
+
+def _key(name: str, views: tuple[View, ...], pipeline: Pipeline) -> SparkColumn:
+    """The key column of whichever view a membership belongs to; null where the view has no such key."""
+
+    def of(view: View) -> SparkColumn:
+        if name not in ("window_start", "window_end") or view.window is None:
+            return F.col(name)
+        slide, length = (int(span.total_seconds()) * 1_000_000 for span in (view.window.slide, view.window.length))
+        time = F.unix_micros(pipeline.event_time)
+        start = time - F.pmod(time, F.lit(slide)) - (F.col("_member") % 100) * F.lit(slide)
+        return F.timestamp_micros(start if name == "window_start" else start + F.lit(length))
+
+    owners = [(position, view) for position, view in enumerate(views) if name in view.key_names]
+    cases = [(F.expr("_member div 100") == position, of(view)) for position, view in owners]
+    return reduce(lambda earlier, case: earlier.when(*case), cases[1:], F.when(*cases[0]))
+
+
+def _state(state: State, pipeline: Pipeline) -> SparkColumn:
+    if state.op == "count":
+        return F.count(F.col(state.of[0]) if state.of else F.lit(1))
+    if state.op == "top":
+        return _top(state, pipeline)
+    column, target = F.col(state.of[0]), state.type(pipeline.types)
+    if state.op in ("min", "max"):
+        return F.min(column) if state.op == "min" else F.max(column)
+    number = digits(pipeline.types[state.of[0]]) or Digits(0, 0)
+    exact = column.cast(number.type)
+    if state.op == "sum_squares":
+        exact = (exact * exact).cast(Digits(number.precision * 2, number.scale * 2).type)
+    return F.sum(exact).cast(target)
+
+
+def _top(state: State, pipeline: Pipeline) -> SparkColumn:
+    """The highest rows as JSON text: [{"by": number, "at": [partition, offset, index], "row": {…}}, …]."""
+    by = F.col(state.by)
+    if pipeline.types[state.by] == "timestamp":
+        by = F.unix_micros(by)
+    elif pipeline.types[state.by] == "date":
+        by = F.unix_date(by)
+    order = F.struct(by.alias("by"), F.array(*(F.col(name).cast("bigint") for name in POSITION)).alias("at"))
+    row = F.struct(*(F.col(name) for name in state.of))
+    highest = F.max_by(F.struct(order["by"].alias("by"), order["at"].alias("at"), row.alias("row")), order, state.n)
+    return F.to_json(highest, {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})

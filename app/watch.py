@@ -1,0 +1,85 @@
+"""Watches the queries of a streaming job: stops them all when one fails or a signal comes."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from app.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+INTERVAL = 2.0  # seconds between two looks
+
+
+class StreamFailed(Exception):
+    """A query stopped with an error; the message is that of its cause."""
+
+
+class Watch:
+    """The queries of one application."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+        self._speeds: list[tuple[StreamingQuery, Ledger]] = []
+        self._archives: list[StreamingQuery] = []
+        self._stop = threading.Event()
+
+    def speed(self, query: StreamingQuery, ledger: Ledger) -> None:
+        """Watches a speed query; `ledger`, over a connection of its own, notes when there is nothing left to read."""
+        self._speeds.append((query, ledger))
+
+    def archive(self, query: StreamingQuery) -> None:
+        self._archives.append(query)
+
+    def until_stopped(self) -> None:
+        """Returns after SIGTERM or SIGINT, with all queries ended and the archive holding what has been counted.
+
+        Raises:
+            StreamFailed: a query failed, or dropped an event.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        logger.info("streaming; stop with Ctrl-C or SIGTERM")
+        while not self._stop.wait(INTERVAL):
+            for query in [query for query, _ in self._speeds] + self._archives:
+                _refuse_failed(query)
+            for query, ledger in self._speeds:
+                _refuse_dropped(query)
+                if not query.status["isDataAvailable"] and not query.status["isTriggerActive"]:
+                    ledger.checked()
+        logger.info("stopping")
+        for query, _ in self._speeds:
+            query.stop()
+        for query in self._archives:
+            query.processAllAvailable()
+            query.stop()
+
+    def _on_signal(self, _: int, __: FrameType | None) -> None:
+        self._stop.set()
+
+
+def _refuse_failed(query: StreamingQuery) -> None:
+    if not query.isActive:
+        error = query.exception()
+        raise StreamFailed(f"{query.name} stopped: {_cause(error) if error else 'without an error'}")
+
+
+def _cause(error: StreamingQueryException) -> str:
+    """The line of a Python error in a micro-batch function, or the whole of Spark's message."""
+    text = str(error)
+    lines = [line for line in text.splitlines() if line.startswith("app.")]
+    return lines[-1] if lines else text
+
+
+def _refuse_dropped(query: StreamingQuery) -> None:
+    progress = query.lastProgress
+    for operator in (progress or {}).get("stateOperators", []):
+        if operator["numRowsDroppedByWatermark"]:
+            raise StreamFailed(
+                f"{query.name} dropped {operator['numRowsDroppedByWatermark']} events as late, which must not happen: the "
+                "broker's clock went back by more than the dedup horizon. Run the batch job, then start again"
+            )

@@ -1,0 +1,180 @@
+"""A server as a child process: started once it answers, stopped within a bound, never outliving its parent."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+LOCALHOST = "127.0.0.1"
+_LOG_TAIL_LINES = 20
+
+
+class ServerError(Exception):
+    """A server did not start, or cannot be started as it is."""
+
+
+class Server:
+    """One child process in a session of its own, with everything it prints appended to a log file.
+
+    Its parent is the thread that calls `start`: when that thread ends, however it ends, the kernel kills the server. So
+    start servers from the main thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        log: Path,
+        *,
+        stop_signal: signal.Signals,
+        stop_seconds: float,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """`stop_signal` asks for an orderly end; a server that has not ended after `stop_seconds` is killed.
+
+        `prefix` is put before its command, to run it as another user.
+        """
+        self.name = name
+        self.log = log
+        self._stop_signal = stop_signal
+        self._stop_seconds = stop_seconds
+        self._prefix = prefix
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The id of the running process. Raises ServerError when there is none."""
+        if self._process is None:
+            raise ServerError(f"{self.name} is not running; start it first")
+        return self._process.pid
+
+    def start(
+        self, command: Sequence[str], *, ready: Callable[[], bool], seconds: float, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Runs the command and returns when `ready()` is true.
+
+        Raises ServerError, with the end of the log, when the process ends before it is ready, or is not ready after
+        `seconds`; it is killed then.
+        """
+        if self.running:
+            raise ServerError(f"{self.name} runs already, as process {self.pid}; stop it first")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._prefix, *dying_with_parent(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if env is None else dict(env),
+                start_new_session=True,
+            )
+        try:
+            self._wait(self._process, ready, seconds)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Ends the process in an orderly way, and by force when that takes too long. Does nothing when it has ended."""
+        if self._process is None:
+            return
+        self._process.send_signal(self._stop_signal)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(self._stop_seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends the process and all of its group at once, as `kill -9` does. Does nothing when it has ended."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def _wait(self, process: subprocess.Popen[bytes], ready: Callable[[], bool], seconds: float) -> None:
+        def answers() -> bool:
+            code = process.poll()
+            if code is not None:
+                raise ServerError(f"{self.name} ended with code {code} before it was ready. {self._log_tail()}")
+            return ready()
+
+        wait = Retrying(
+            stop=stop_after_delay(seconds), wait=wait_fixed(0.1), retry=retry_if_result(lambda done: not done)
+        )
+        try:
+            wait(answers)
+        except RetryError:
+            raise ServerError(f"{self.name} was not ready after {seconds:g} s. {self._log_tail()}") from None
+
+    def _log_tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return "\n".join([f"The end of its log, {self.log}:", *lines])
+
+
+def dying_with_parent() -> list[str]:
+    """What to put before a command so that the kernel ends it when its parent ends, even when that is killed itself."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise ServerError("the command setpriv is missing; it comes with util-linux on Linux: install that package")
+    return [setpriv, "--pdeathsig", "KILL", "--"]
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether something listens on this port of this machine."""
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex((LOCALHOST, port)) == 0
+
+
+_given_out: set[int] = set()
+
+
+def free_port() -> int:
+    """A port that nothing listens on. No port is given out twice by one process."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOCALHOST, 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given_out:
+            _given_out.add(port)
+            return port
+
+
+def require_port(name: str, port: int, option: str) -> None:
+    """Raises ServerError when the port that the server `name` needs is taken.
+
+    The message names the process that has it, when that can be known, and `option`, which chooses another port.
+    """
+    with socket.socket() as probe:
+        # As the servers do: a port is not taken by connections that ended a moment ago.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCALHOST, port))
+        except OSError as error:
+            raise ServerError(
+                f"port {port} for {name} is not free: {_listener(port) or error.strerror}. "
+                f"Stop what uses it, or choose another port with {option}."
+            ) from None
+
+
+def _listener(port: int) -> str | None:
+    """The process that listens on a port, in words; None when this user may not know or nothing does."""
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections(kind="tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"{process.name()} (process {process.pid}) listens on it"
+    return None

@@ -1,0 +1,74 @@
+"""Child processes: bounded starts and stops, ports, and no process that outlives its parent."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from embedded.process import Server, ServerError, accepts_connections, free_port, require_port
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.05), retry=retry_if_result(lambda done: not done))(
+        condition
+    )
+
+
+def test_a_free_port_is_not_refused_and_not_given_out_twice() -> None:
+    ports = [free_port() for _ in range(50)]
+
+    assert len(set(ports)) == 50
+    require_port("anything", ports[0], "--port")
+
+
+def test_a_server_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    server = Server("broken", tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=1)
+
+    with pytest.raises(ServerError, match=r"broken ended with code 3 before it was ready.*\n.*the reason"):
+        server.start(["sh", "-c", "echo the reason; exit 3"], ready=lambda: False, seconds=10)
+
+
+def test_a_server_that_is_never_ready_is_killed_within_the_bound(tmp_path: Path) -> None:
+    server = Server("slow", tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=1)
+
+    with pytest.raises(ServerError, match=r"slow was not ready after 0\.5 s"):
+        server.start(["sleep", "60"], ready=lambda: False, seconds=0.5)
+
+    assert not server.running
+
+
+def test_a_server_that_ignores_the_request_to_stop_is_killed_with_its_children(tmp_path: Path) -> None:
+    server = Server("stubborn", tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=0.3)
+    command = ["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; wait"]
+    server.start(command, ready=lambda: bool((tmp_path / "log").read_text()), seconds=10)
+    child = int((tmp_path / "log").read_text())
+
+    server.stop()
+
+    assert not server.running
+    wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_servers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    program = (
+        "import sys, time; from pathlib import Path; from embedded.kafka import Kafka; from embedded.postgres import "
+        "Postgres; root = Path(sys.argv[1]); Kafka(root / 'kafka', int(sys.argv[2])).start(); "
+        "Postgres(root / 'postgres', int(sys.argv[3])).start(); print('ready', flush=True); time.sleep(120)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), *map(str, ports)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == b"ready\n"
+        finally:
+            parent.kill()
+
+    wait_until(lambda: not any(accepts_connections(port) for port in ports))
