@@ -6,7 +6,7 @@ Where it goes on is what the master dataset holds, so each start makes its own c
 import logging
 
 from pyspark.sql import DataFrame
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from app.checkpoint import Checkpoint
 from app.gap import check_log

@@ -11,9 +11,9 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where
 import click
 
 from app.batch import run
-from app.job import connected, job, pipelines_argument
+from app.job import connected, job, pipelines_argument, repeated
 from app.lake import Lake
-from app.ledger import Ledger
+from app.ledger import Ledger, Version
 from app.model import Pipeline
 from app.postgres import Role
 from app.session import session
@@ -23,19 +23,28 @@ from app.settings import settings
 @click.command()
 @pipelines_argument
 @click.option("--full", is_flag=True, help="Compute from all history, not from the version before.")
+@click.option(
+    "--every", type=click.IntRange(min=1), metavar="SECONDS", help="Go on, a run every SECONDS, until stopped."
+)
 @job
-def main(pipelines: list[Pipeline], full: bool) -> None:
+def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
     """Publish a new version of PIPELINES (default: all)."""
     at = settings()
     spark = session("tidemark batch")
     with connected(at, Role.BATCH) as connect:
-        for pipeline in pipelines:
-            version = run(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at, full)
-            click.echo(
-                f"{pipeline.name}: version {version.version} ({version.mode}) published in {version.seconds:.1f} s: "
-                f"{version.accepted:,} accepted, {version.duplicates:,} duplicates, {version.quarantined:,} quarantined"
-            )
+        layers = [(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
+        for _ in repeated(every):
+            for lake, ledger in layers:
+                show(ledger.pipeline, run(lake, ledger, at, full))
     spark.stop()
+
+
+def show(pipeline: Pipeline, version: Version) -> None:
+    click.echo(
+        f"{pipeline.name}: version {version.version} ({version.mode}) published in {version.seconds:.1f} s: "
+        f"{version.accepted:,} accepted, {version.duplicates:,} duplicates, {version.quarantined:,} quarantined"
+    )
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -14,10 +14,12 @@ class Checkpoint:
     def __init__(self, spark: SparkSession, path: str, topic: str) -> None:
         jvm: Any = spark._jvm
         self._jvm = jvm
-        self._path = lambda *parts: jvm.org.apache.hadoop.fs.Path("/".join((path, *parts)))
-        self._files = self._path().getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
         self.path = path
+        self._files: Any = self._path().getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
         self.topic = topic
+
+    def _path(self, *parts: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path("/".join((self.path, *parts)))
 
     def delete(self) -> None:
         self._files.delete(self._path(), True)

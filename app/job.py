@@ -2,7 +2,10 @@
 
 import functools
 import logging
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import ParamSpec
@@ -67,3 +70,19 @@ def connected(settings: Settings, role: str) -> Iterator[Callable[[], Connection
             return connection
 
         yield open_one
+
+
+def repeated(every: int | None) -> Iterator[int]:
+    """The runs of a job: one, or one every `every` seconds until SIGTERM or SIGINT, which lets a run end first."""
+    stop = threading.Event()
+    if every is not None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+    run = 0
+    while not stop.is_set():
+        started = time.monotonic()
+        yield run
+        run += 1
+        if every is None:
+            return
+        stop.wait(max(0.0, every - (time.monotonic() - started)))

@@ -3,6 +3,7 @@
     LAKE_PATH/<pipeline>/bronze        topic, partition, offset, timestamp, key, value, source
     LAKE_PATH/<pipeline>/quarantine    reason, topic, partition, offset, index, arrival, payload
     LAKE_PATH/<pipeline>/<table>       a declared lake table
+    LAKE_PATH/<pipeline>/serving/<view>      a copy of a merged view, with _version and _offsets
     LAKE_PATH/<pipeline>/ids/<fingerprint>   identity and position of every event counted, where there is a dedup
 
 A line of a history file is a message of partition -1: its offset counts the lines of all files in the order they came,
@@ -21,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from app.ledger import Offsets
-from app.model import ARRIVAL, LakeTable, Pipeline
+from app.model import ARRIVAL, LakeTable, Pipeline, View
 from app.settings import HOME
 from app.transform import POSITION, identity
 
@@ -162,6 +163,12 @@ class Lake:
             self._write(
                 self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
             )
+
+    def publish(self, view: View, rows: DataFrame) -> DataFrame:
+        """Replaces the lake's copy of a merged view, in one commit. Returns the copy."""
+        path = self.path(f"serving/{view.name}")
+        rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
+        return self.spark.read.format("delta").load(path)
 
     def _write(self, table: str, rows: DataFrame, start: Offsets | None) -> None:
         writer = rows.write.format("delta").mode("overwrite")

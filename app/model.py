@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import sqlglot
-from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 from sqlglot import expressions as sql
 
@@ -38,7 +38,7 @@ from app.measures import (
 
 __all__ = [
     "ARRIVAL", "QUARANTINE", "Check", "Column", "Count", "Dedup", "LakeTable", "Latest", "Max", "Mean", "Measure",
-    "Min", "Name", "Pipeline", "Sliding", "State", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
+    "Min", "Name", "Pipeline", "Sliding", "State", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View", "span",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
@@ -47,18 +47,24 @@ UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 ORDERED_TYPES = r"int|bigint|decimal\(.*\)|timestamp|date"
 
 
-def _duration(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"([1-9]\d*) (second|minute|hour|day)s?", value)
+def span(duration: str) -> timedelta:
+    """The length of a duration such as '10 minutes'.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    found = re.fullmatch(r"([1-9]\d*) (second|minute|hour|day)s?", duration)
     if not found:
-        raise ValueError(
-            f"{value!r} is not a duration; write a whole number and one of {', '.join(UNITS)}: '10 minutes'"
-        )
+        raise ValueError(f"{duration!r} is not a duration; write a whole number and one of {', '.join(UNITS)}: '1 day'")
     return timedelta(seconds=int(found[1]) * UNITS[found[2]])
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+def _duration(value: str) -> str:
+    span(value)
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
 
 
 def _known(names: Iterable[str], allowed: Iterable[str], field: str) -> None:
@@ -137,7 +143,7 @@ class Tumbling:
     length: Duration
 
     @property
-    def slide(self) -> timedelta:
+    def slide(self) -> str:
         return self.length
 
 
@@ -150,10 +156,11 @@ class Sliding:
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.slide > self.length or self.length % self.slide:
+        length, slide = span(self.length), span(self.slide)
+        if slide > length or length % slide:
             raise ValueError(f"slide: {self.slide} must divide the length {self.length}")
-        if self.length / self.slide > 100:
-            raise ValueError(f"slide: {self.length / self.slide:.0f} windows hold an event; allowed: at most 100")
+        if length / slide > 100:
+            raise ValueError(f"slide: {length / slide:.0f} windows hold an event; allowed: at most 100")
         return self
 
 

@@ -5,13 +5,14 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from app.checkpoint import Checkpoint
 from app.gap import OffsetGap, check_log
 from app.lake import below
 from app.ledger import Ledger, Offsets
 from app.log import Log, log
+from app.model import span
 from app.settings import Settings
 from app.source import kafka_stream
 from app.transform import aggregate, decode, first_within_horizon, needed
@@ -75,7 +76,7 @@ class Speed:
         if self.pipeline.dedup is None:
             return self.committed
         first = topic.first_arrival(self.committed) or datetime.now(UTC)
-        then = topic.at(first - self.pipeline.dedup.horizon - CLOCK_SKEW)
+        then = topic.at(first - span(self.pipeline.dedup.horizon) - CLOCK_SKEW)
         return {p: max(earliest[p], min(then[p], offset)) for p, offset in self.committed.items()}
 
     def write(self, events: DataFrame, batch: int) -> None:

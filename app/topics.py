@@ -7,10 +7,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from embedded.kafka import create_topic
-
 from app.pipelines import select
 from app.settings import settings
+from embedded.kafka import create_topic
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from app.measures import Digits, State, digits
-from app.model import ARRIVAL, Column, Pipeline, View
+from app.model import ARRIVAL, Column, Pipeline, View, span
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 POSITION = ("_partition", "_offset", "_index")
@@ -125,8 +125,7 @@ def first_within_horizon(events: DataFrame, pipeline: Pipeline) -> DataFrame:
     """
     if pipeline.dedup is None:
         return events
-    horizon = f"{int(pipeline.dedup.horizon.total_seconds())} seconds"
-    marked = events.withColumn("_identity", identity(pipeline)).withWatermark(ARRIVAL, horizon)
+    marked = events.withColumn("_identity", identity(pipeline)).withWatermark(ARRIVAL, pipeline.dedup.horizon)
     return marked.dropDuplicatesWithinWatermark(["_identity"]).drop("_identity")
 
 
@@ -149,7 +148,7 @@ def aggregate(events: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 
 def _windows(view: View) -> int:
-    return int(view.window.length / view.window.slide) if view.window else 1
+    return int(span(view.window.length) / span(view.window.slide)) if view.window else 1
 
 
 def _key(name: str, views: tuple[View, ...], pipeline: Pipeline) -> SparkColumn:
@@ -158,7 +157,9 @@ def _key(name: str, views: tuple[View, ...], pipeline: Pipeline) -> SparkColumn:
     def of(view: View) -> SparkColumn:
         if name not in ("window_start", "window_end") or view.window is None:
             return F.col(name)
-        slide, length = (int(span.total_seconds()) * 1_000_000 for span in (view.window.slide, view.window.length))
+        slide, length = (
+            int(span(text).total_seconds()) * 1_000_000 for text in (view.window.slide, view.window.length)
+        )
         time = F.unix_micros(pipeline.event_time)
         start = time - F.pmod(time, F.lit(slide)) - (F.col("_member") % 100) * F.lit(slide)
         return F.timestamp_micros(start if name == "window_start" else start + F.lit(length))

@@ -4,10 +4,11 @@ import logging
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from app.ledger import Ledger
 
@@ -76,8 +77,8 @@ def _cause(error: StreamingQueryException) -> str:
 
 
 def _refuse_dropped(query: StreamingQuery) -> None:
-    progress = query.lastProgress
-    for operator in (progress or {}).get("stateOperators", []):
+    progress: Any = query.lastProgress
+    for operator in progress["stateOperators"] if progress else []:
         if operator["numRowsDroppedByWatermark"]:
             raise StreamFailed(
                 f"{query.name} dropped {operator['numRowsDroppedByWatermark']} events as late, which must not happen: the "

@@ -35,22 +35,30 @@ class Server:
         stop_signal: signal.Signals,
         stop_seconds: float,
         prefix: Sequence[str] = (),
+        shown: bool = False,
     ) -> None:
         """`stop_signal` asks for an orderly end; a server that has not ended after `stop_seconds` is killed.
 
-        `prefix` is put before its command, to run it as another user.
+        `prefix` is put before its command, to run it as another user. With `shown`, only its standard error goes to the
+        log.
         """
         self.name = name
         self.log = log
         self._stop_signal = stop_signal
         self._stop_seconds = stop_seconds
         self._prefix = prefix
+        self._shown = shown
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
         """Whether the process is alive."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the process has ended with an error."""
+        return self._process is not None and self._process.poll() not in (None, 0)
 
     @property
     def pid(self) -> int:
@@ -74,8 +82,8 @@ class Server:
             self._process = subprocess.Popen(
                 [*self._prefix, *dying_with_parent(), *command],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=None if self._shown else output,
+                stderr=output,
                 env=None if env is None else dict(env),
                 start_new_session=True,
             )
@@ -89,10 +97,24 @@ class Server:
         """Ends the process in an orderly way, and by force when that takes too long. Does nothing when it has ended."""
         if self._process is None:
             return
-        self._process.send_signal(self._stop_signal)
+        self.ask_to_stop()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(self._stop_seconds)
         self.kill()
+
+    def ask_to_stop(self) -> None:
+        """Sends the signal that asks for an orderly end."""
+        if self._process is not None:
+            self._process.send_signal(self._stop_signal)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code of a process that ends by itself. Raises ServerError when it has not after `seconds`."""
+        if self._process is None:
+            raise ServerError(f"{self.name} is not running; start it first")
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ServerError(f"{self.name} had not ended after {seconds:g} s. {self.log_tail()}") from None
 
     def kill(self) -> None:
         """Ends the process and all of its group at once, as `kill -9` does. Does nothing when it has ended."""
@@ -107,7 +129,7 @@ class Server:
         def answers() -> bool:
             code = process.poll()
             if code is not None:
-                raise ServerError(f"{self.name} ended with code {code} before it was ready. {self._log_tail()}")
+                raise ServerError(f"{self.name} ended with code {code} before it was ready. {self.log_tail()}")
             return ready()
 
         wait = Retrying(
@@ -116,9 +138,10 @@ class Server:
         try:
             wait(answers)
         except RetryError:
-            raise ServerError(f"{self.name} was not ready after {seconds:g} s. {self._log_tail()}") from None
+            raise ServerError(f"{self.name} was not ready after {seconds:g} s. {self.log_tail()}") from None
 
-    def _log_tail(self) -> str:
+    def log_tail(self) -> str:
+        """The last lines it printed, under a line that names the log file."""
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         return "\n".join([f"The end of its log, {self.log}:", *lines])
 

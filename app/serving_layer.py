@@ -1,0 +1,39 @@
+"""The serving layer's job: publishes the merged views of each named pipeline to the lake, and prints them.
+
+spark-submit app/serving_layer.py [PIPELINE …] [--rows N]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
+
+import click
+
+from app.job import job, pipelines_argument
+from app.lake import Lake
+from app.model import Pipeline
+from app.serving import merged
+from app.session import session
+from app.settings import settings
+
+
+@click.command()
+@pipelines_argument
+@click.option("--rows", default=20, show_default=True, help="Rows to print of each view.")
+@job
+def main(pipelines: list[Pipeline], rows: int) -> None:
+    """Publish the merged views of PIPELINES (default: all) to the lake, and print them."""
+    at = settings()
+    spark = session("tidemark serving")
+    for pipeline in pipelines:
+        lake = Lake(spark, at.lake_path, pipeline)
+        for view in pipeline.all_views:
+            table = lake.publish(view, merged(spark, at, pipeline, view))
+            click.echo(f"{pipeline.name}.{view.name}: {table.count():,} rows at {lake.path(f'serving/{view.name}')}")
+            table.drop("_offsets").show(rows, truncate=False)
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

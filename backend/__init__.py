@@ -1,0 +1,24 @@
+"""The API: a Flask application that answers with the merged views."""
+
+from flask import Flask
+
+from app.pipelines import select
+from app.settings import Settings
+from app.settings import settings as of_this_process
+from backend import answers, database, health, pipelines, problems
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, with the settings of this process where none are given. Connects when it is first asked.
+
+    Raises:
+        ValueError: a pipeline's definition is wrong.
+    """
+    select([])
+    app = Flask(__name__)
+    app.json = answers.ExactJson(app)
+    database.init_app(app, settings or of_this_process())
+    problems.init_app(app)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(pipelines.blueprint)
+    return app

@@ -1,0 +1,44 @@
+"""Serves the API with waitress on API_HOST and API_PORT, until SIGINT or SIGTERM. `python -m backend`."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+from pydantic import ValidationError
+from waitress import create_server  # type: ignore[import-untyped]
+
+from app.settings import settings
+from backend import create_app
+from backend.database import POOL_SIZE
+
+logger = logging.getLogger("backend")
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    raise SystemExit  # waitress lets the requests that it works on end
+
+
+def main() -> int:
+    """Returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    try:
+        at = settings()
+        app = create_app(at)
+        server = create_server(app, host=at.api_host, port=at.api_port, threads=POOL_SIZE)
+    except ValidationError as error:
+        logger.error("%s", error)
+        return 1
+    except OSError as error:
+        logger.error("cannot listen on %s:%d: %s; set API_HOST and API_PORT", at.api_host, at.api_port, error)
+        return 1
+    signal.signal(signal.SIGTERM, _stop)
+    logger.info("listening on http://%s:%d", at.api_host, at.api_port)
+    server.run()
+    app.extensions["engine"].dispose()
+    logger.info("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

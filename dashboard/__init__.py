@@ -1,0 +1,1 @@
+"""The dashboard: a Streamlit page that reads the merged views through the API."""

@@ -1,0 +1,22 @@
+"""Serves the dashboard on DASHBOARD_PORT, until SIGINT or SIGTERM. `python -m dashboard`."""
+
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+from streamlit.web.cli import main as streamlit
+
+from app.settings import settings
+
+
+def main() -> None:
+    try:
+        port = settings().dashboard_port
+    except ValidationError as error:
+        sys.exit(str(error))
+    page = Path(__file__).with_name("app.py")
+    streamlit(["run", str(page), f"--server.port={port}"], prog_name="streamlit")
+
+
+if __name__ == "__main__":
+    main()

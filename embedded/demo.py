@@ -1,0 +1,211 @@
+"""The demo: the whole stack on this machine, with events that arrive, and a table that moves."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from app import pipelines as declared
+from app.model import Pipeline
+from app.relations import Relation
+from app.settings import HOME, Settings
+from embedded.process import ServerError
+from embedded.stack import Ports, Stack
+
+console = Console()
+DEFAULTS = Settings.model_fields
+ROWS = 8  # of the merged view, shown
+PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
+HALF_SECONDS = 30  # that half of the events of --once take to arrive
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Says that something is being done, and how long it took."""
+    began = time.monotonic()
+    with console.status(f"{text} …") if console.is_terminal else _said(f"{text} …"):
+        yield
+    console.print(f"[green]✓[/] {text} [dim]({time.monotonic() - began:.1f} s)[/]")
+
+
+@contextmanager
+def _said(text: str) -> Iterator[None]:
+    console.print(text)
+    yield
+
+
+def start(stack: Stack, every: int) -> None:
+    """Starts all but the producers."""
+    with step("Kafka"):
+        stack.start_kafka()
+    with step("Postgres: roles, migrations, tables"):
+        stack.start_postgres()
+    with step("batch job (starts in the background)"):
+        stack.start_batch(every)
+    with step("streaming job: archive and speed layer"):
+        stack.start_streaming()
+    with step("API and dashboard"):
+        stack.start_faces()
+    console.print(f"  API        http://127.0.0.1:{stack.ports.api}/pipelines")
+    console.print(f"  dashboard  http://127.0.0.1:{stack.ports.dashboard}")
+    console.print(f"  logs       {stack.data / 'logs'}")
+
+
+def view_of(stack: Stack, pipeline: Pipeline) -> Table:
+    """The first merged view of a pipeline as it is now, with its version and how fresh it is."""
+    relation = Relation(pipeline, pipeline.views[0])
+    status = stack.query(
+        "SELECT version, (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(offsets)), "
+        f"round(extract(epoch FROM now() - fresh_at), 1) FROM serving.status WHERE pipeline = '{pipeline.name}'"
+    )[0]
+    names = pipeline.views[0].output_names
+    rows = stack.query(f'SELECT * FROM {relation.serving} ORDER BY "{names[len(relation.keys)]}" DESC LIMIT {ROWS}')
+    title = f"{pipeline.name}: version {status[0]}, {status[1]:,} messages counted, {status[2]} s old"
+    table = Table(*names, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    return table
+
+
+def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
+    """Shows the views, refreshed every second, until `stopped`."""
+    with Live(console=console, auto_refresh=False) as live:
+        wait = Retrying(wait=wait_fixed(1), retry=retry_if_result(lambda done: not done))
+
+        def look() -> bool:
+            stack.require_running()
+            live.update(view_of(stack, stack.pipelines[0]), refresh=console.is_terminal)
+            return stopped()
+
+        wait(look)
+
+
+def once(stack: Stack, events: int) -> None:
+    """History and `events` live events, two publishes while events arrive, and the proof.
+
+    Raises:
+        ServerError: something ended with an error, or the merged view is not exact.
+    """
+    producers = []
+    for half, count in (("first", events // 2), ("second", events - events // 2)):
+        before = stack.committed()
+        options = [
+            "--count",
+            str(count),
+            "--rate",
+            str(max(1, count // HALF_SECONDS)),
+            "--duplicates",
+            "1",
+            "--late",
+            "1",
+        ]
+        producers += [stack.start_producer(pipeline, options) for pipeline in stack.pipelines]
+        with step(f"a batch publishes while the {half} {count:,} events arrive"):
+            _wait(stack, lambda: all(now != before[name] for name, now in stack.committed().items()))  # noqa: B023
+            version = stack.published()
+            _wait(stack, lambda: all(now > version[name] for name, now in stack.published().items()))  # noqa: B023
+    with step("the last events arrive"):
+        _wait(stack, lambda: not any(producer.running for producer in producers))
+        expected = stack.sent()
+        _wait(stack, lambda: stack.committed() == expected)
+    console.print(view_of(stack, stack.pipelines[0]))
+    with step("serving job: the merged views, published to the lake"):
+        _require(stack.run("serving", ["--rows", "5"]), "the serving job failed")
+    with step("verification: a recount of everything"):
+        _require(stack.run("verify"), "the merged views are not exact")
+
+
+def _require(code: int, otherwise: str) -> None:
+    if code:
+        raise ServerError(f"{otherwise} (exit code {code})")
+
+
+def _wait(stack: Stack, condition: Callable[[], bool]) -> None:
+    def look() -> bool:
+        stack.require_running()
+        return condition()
+
+    try:
+        Retrying(
+            stop=stop_after_delay(PUBLISH_SECONDS), wait=wait_fixed(0.5), retry=retry_if_result(lambda done: not done)
+        )(look)
+    except RetryError:
+        raise ServerError(f"waited {PUBLISH_SECONDS} s in vain; see the logs in {stack.data / 'logs'}") from None
+
+
+def _pipelines(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> list[Pipeline]:
+    try:
+        return declared.select(names)
+    except KeyError as error:
+        raise click.BadParameter(error.args[0]) from error
+
+
+def _port(name: str, number: int) -> Callable[[Any], Any]:
+    return click.option(
+        f"--{name}-port", default=number, show_default=True, type=click.IntRange(1, 65535), help=f"Port of {name}."
+    )
+
+
+@click.command()
+@click.argument("pipelines", nargs=-1, callback=_pipelines, metavar="[PIPELINE]...")
+@click.option(
+    "--once", "bounded", is_flag=True, help="A bounded run that ends with a proof; exit code 0 if it is exact."
+)
+@click.option("--reset", is_flag=True, help="Forget the data first.")
+@click.option("--events", default=20_000, show_default=True, type=click.IntRange(min=2), help="Live events of --once.")
+@click.option("--rate", default=100, show_default=True, type=click.IntRange(min=1), help="Events a second otherwise.")
+@click.option("--every", default=30, show_default=True, type=click.IntRange(min=1), help="Seconds between two batches.")
+@click.option("--data", default=HOME / "data", type=click.Path(path_type=Path), help="Data folder.  [default: data]")
+@_port("kafka", 9092)
+@_port("postgres", 5433)
+@_port("api", 5550)
+@_port("dashboard", 8501)
+def main(  # noqa: PLR0913, PLR0917
+    pipelines: list[Pipeline], bounded: bool, reset: bool, events: int, rate: int, every: int, data: Path,
+    kafka_port: int, postgres_port: int, api_port: int, dashboard_port: int,
+) -> None:  # fmt: skip
+    """Run PIPELINES (default: all) on this machine: broker, Postgres, Spark jobs, producers, API and dashboard.
+
+    Started again, it goes on where it was. Ctrl-C stops all of it.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    ports = Ports(kafka_port, postgres_port, api_port, dashboard_port)
+    try:
+        ports.require()
+        with Stack(data, ports, pipelines) as stack:
+            if reset:
+                stack.reset()
+            try:
+                start(stack, every=5 if bounded else every)
+                if bounded:
+                    once(stack, events)
+                else:
+                    for pipeline in pipelines:
+                        stack.start_producer(pipeline, ["--rate", str(rate), "--duplicates", "1", "--late", "1"])
+                    show_until_stopped(stack, stopped=lambda: False)
+            finally:
+                console.print("stopping …")
+    except ServerError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("stopped; the data is kept in", str(data))
+        sys.exit(0 if not bounded else 130)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Running the Spark jobs on this machine: `spark-submit` with a local master.
+
+python -m embedded.spark batch transactions --full
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from embedded.process import LOCALHOST, Server
+
+HOME = Path(__file__).resolve().parents[1]
+JOBS = {
+    "streaming": "app/streaming_job.py",
+    "batch": "app/batch_job.py",
+    "serving": "app/serving_layer.py",
+    "verify": "app/verify_job.py",
+}
+# Jobs that end after seconds: the second compiler would cost them more than it gives.
+SHORT = ("serving", "verify", "batch")
+
+
+def command(job: str, arguments: Sequence[str] = (), memory: str = "1g") -> list[str]:
+    """The command that runs a job on all cores of this machine.
+
+    Raises:
+        KeyError: there is no such job; the message lists those there are.
+    """
+    if job not in JOBS:
+        raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
+    java = [f"-Dlog4j2.configurationFile=file:{HOME}/conf/log4j2.properties"]
+    java += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if job in SHORT else ["-XX:+UseParallelGC"]
+    settings = {
+        "spark.driver.host": LOCALHOST,
+        "spark.driver.bindAddress": LOCALHOST,
+        "spark.ui.enabled": "false",
+    }
+    options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    return [
+        *("spark-submit", "--master", os.environ.get("SPARK_MASTER", "local[*]"), "--driver-memory", memory),
+        *("--driver-java-options", " ".join(java), *options),
+        *(str(HOME / JOBS[job]), *arguments),
+    ]
+
+
+class SparkJob(Server):
+    """A job as a child process. Its orderly end is asked of the Python process, which then ends Spark."""
+
+    def __init__(self, job: str, log: Path, *, stop_seconds: float = 60, shown: bool = False) -> None:
+        super().__init__(f"the {job} job", log, stop_signal=signal.SIGTERM, stop_seconds=stop_seconds, shown=shown)
+        self._script = JOBS[job]
+
+    def ask_to_stop(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.pid).children(recursive=True):
+                if any(word.endswith(self._script) for word in child.cmdline()):
+                    child.terminate()
+                    return
+        super().ask_to_stop()
+
+
+def main() -> None:
+    try:
+        words = command(sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:])
+    except KeyError as error:
+        sys.exit(f"usage: submit JOB [ARGUMENT …]: {error.args[0]}")
+    os.execvp(words[0], words)  # noqa: S606: replaced by the job, which gets signals and gives its exit code
+
+
+if __name__ == "__main__":
+    main()

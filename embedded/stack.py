@@ -1,0 +1,208 @@
+"""The whole stack as processes of this machine: a broker, Postgres, the Spark jobs, producers, the API, the dashboard."""
+
+import fcntl
+import functools
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.log import log
+from app.migrate import apply_migrations, make_roles, register
+from app.model import Pipeline
+from app.postgres import Role, connect
+from app.settings import HOME, Settings
+from embedded.kafka import Kafka, create_topic
+from embedded.postgres import Postgres
+from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
+from embedded.spark import SparkJob, command
+
+OWNED = ("kafka", "postgres", "secrets", "lake", "checkpoints", "logs")  # what the stack keeps in its data folder
+START_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports that the stack listens on, on the loopback address."""
+
+    kafka: int
+    postgres: int
+    api: int
+    dashboard: int
+
+    def require(self) -> None:
+        """Raises ServerError for a port that is taken, naming the option that chooses another."""
+        for name, title in (
+            ("kafka", "Kafka"),
+            ("postgres", "Postgres"),
+            ("api", "the API"),
+            ("dashboard", "the dashboard"),
+        ):
+            require_port(title, getattr(self, name), f"--{name}-port")
+
+
+class Stack:
+    """The stack over one data folder. Use it as a context manager: leaving it stops everything, in order."""
+
+    def __init__(self, data: Path, ports: Ports, pipelines: Sequence[Pipeline]) -> None:
+        self.data = data.resolve()
+        self.ports = ports
+        self.pipelines = pipelines
+        self.settings = Settings(
+            kafka_bootstrap_servers=f"{LOCALHOST}:{ports.kafka}",
+            pg_url=f"postgresql://{LOCALHOST}:{ports.postgres}/tidemark",
+            secrets_path=self.data / "secrets",
+            lake_path=f"file://{self.data}/lake",
+            checkpoint_path=f"file://{self.data}/checkpoints",
+            api_host=LOCALHOST,
+            api_port=ports.api,
+            dashboard_port=ports.dashboard,
+        )
+        self.environment = {
+            name: str(getattr(self.settings, name.lower()))
+            for name in (
+                "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "API_HOST",
+                "API_PORT", "DASHBOARD_PORT",
+            )
+        }  # fmt: skip
+        self.servers: list[Server] = []
+        self._exits = ExitStack()
+
+    def __enter__(self) -> "Stack":
+        self.data.mkdir(parents=True, exist_ok=True)
+        lock = self._exits.enter_context((self.data / "lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._exits.close()
+            raise ServerError(
+                f"another stack runs on {self.data}; stop it, or choose another folder with --data"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in reversed(self.servers):
+            server.stop()
+        self._exits.close()
+
+    def reset(self) -> None:
+        """Forgets all data."""
+        for name in OWNED:
+            shutil.rmtree(self.data / name, ignore_errors=True)
+
+    def start_kafka(self) -> None:
+        kafka = Kafka(self.data / "kafka", self.ports.kafka, port_option="--kafka-port")
+        kafka.start()
+        self._exits.callback(kafka.stop)
+        for pipeline in self.pipelines:
+            create_topic(kafka.bootstrap_servers, pipeline.topic.name, pipeline.topic.partitions)
+
+    def start_postgres(self) -> None:
+        password = self.settings.secrets_path / self.settings.pg_admin
+        postgres = Postgres(self.data / "postgres", self.ports.postgres, password, port_option="--postgres-port")
+        postgres.start()
+        self._exits.callback(postgres.stop)
+        make_roles(self.settings)
+        apply_migrations(self.settings)
+        connection = connect(self.settings, Role.MIGRATE)
+        try:
+            for pipeline in self.pipelines:
+                register(connection, pipeline)
+        finally:
+            connection.close()
+
+    def start_streaming(self) -> None:
+        """Starts the streaming job, and returns when it has read all that the topics hold."""
+        before = self._checked()
+        self.start(
+            SparkJob("streaming", self._log("streaming")),
+            command("streaming", self._names()),
+            lambda: all(now and now != then for now, then in zip(self._checked(), before, strict=True)),
+        )
+
+    def start_batch(self, every: int) -> Server:
+        """Starts the batch job, a run every so many seconds; returns at once."""
+        job = SparkJob("batch", self._log("batch"), stop_seconds=120)
+        self.start(job, command("batch", [*self._names(), "--every", str(every)]))
+        return job
+
+    def start_producer(self, pipeline: Pipeline, options: Sequence[str]) -> Server:
+        producer = Server(
+            f"the producer of {pipeline.name}",
+            self._log(f"producer-{pipeline.name}"),
+            stop_signal=signal.SIGTERM,
+            stop_seconds=20,
+        )
+        self.start(producer, [sys.executable, "-m", f"producers.{pipeline.name}", *options])
+        return producer
+
+    def start_faces(self) -> None:
+        """Starts the API and the dashboard."""
+        faces = {"api": "backend", "dashboard": "dashboard"}
+        for name, module in faces.items():
+            server = Server(f"the {name}", self._log(name), stop_signal=signal.SIGTERM, stop_seconds=10)
+            self.start(
+                server,
+                [sys.executable, "-m", module],
+                functools.partial(accepts_connections, getattr(self.ports, name)),
+            )
+
+    def run(self, job: str, arguments: Sequence[str] = (), seconds: float = 900) -> int:
+        """Runs a job to its end; what it prints, and not what it logs, is shown. Returns its exit code."""
+        process = SparkJob(job, self._log(job), shown=True)
+        self.start(process, command(job, [*self._names(), *arguments]))
+        return process.wait(seconds)
+
+    def start(self, server: Server, words: Sequence[str], ready: Callable[[], bool] = lambda: True) -> None:
+        self.servers.append(server)
+        server.start(
+            words, ready=ready, seconds=START_SECONDS, env=os.environ | {"SPARK_LOCAL_IP": LOCALHOST} | self.environment
+        )
+
+    def require_running(self) -> None:
+        """Raises ServerError for a process that has ended with an error, with the end of its log."""
+        for server in self.servers:
+            if server.failed:
+                raise ServerError(f"{server.name} has ended with an error. {server.log_tail()}")
+
+    def published(self) -> dict[str, int]:
+        """The published version of each pipeline."""
+        return dict(self.query("SELECT pipeline, version FROM serving.status"))
+
+    def sent(self) -> dict[str, dict[int, int]]:
+        """Where the topic of each pipeline ends."""
+        ends = {}
+        for pipeline in self.pipelines:
+            with log(self.settings.kafka_bootstrap_servers, pipeline.topic.name) as topic:
+                ends[pipeline.name] = topic.end()
+        return ends
+
+    def committed(self) -> dict[str, dict[int, int]]:
+        """The offsets that the ledger of each pipeline holds."""
+        rows = dict(self.query("SELECT pipeline, offsets FROM serving.status"))
+        return {p.name: {int(key): value for key, value in rows[p.name].items()} for p in self.pipelines}
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a reader gets."""
+        connection = connect(self.settings, Role.READ)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def _checked(self) -> list[object]:
+        rows = dict(self.query("SELECT pipeline, checked_at FROM serving.status"))
+        return [rows[pipeline.name] for pipeline in self.pipelines]
+
+    def _names(self) -> list[str]:
+        return [pipeline.name for pipeline in self.pipelines]
+
+    def _log(self, name: str) -> Path:
+        return self.data / "logs" / f"{name}.log"

@@ -1,0 +1,1 @@
+"""The producers: one module a source, and what they share in `producing`."""

@@ -1,0 +1,256 @@
+"""What the producers share: their options, and sending at a rate until all is sent or a signal comes.
+
+Every message is counted when it is handed to the client and again when all in-sync replicas have it. The client is
+idempotent, so a message that it sends again after an error stands in the topic once.
+"""
+
+import functools
+import itertools
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Concatenate, NamedTuple
+
+import click
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from pydantic import ValidationError
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from app.settings import settings
+
+MAX_UNACKNOWLEDGED = 20_000  # messages; the client itself sets no limit to its memory
+MAX_BURST = 1.0  # seconds of messages that are sent at once to catch up after a stall
+PLAIN_INTERVAL = 5.0  # seconds between two progress lines where there is no terminal
+CONNECT_MS = 10_000
+REQUEST_MS = 10_000
+DELIVERY_MS = 30_000  # from send to acknowledgement, all retries included
+CLOSE_SECONDS = 2
+
+
+class Message(NamedTuple):
+    """What is sent, and as what it is counted in the totals."""
+
+    key: bytes
+    value: bytes
+    kind: str = "new"
+
+
+class ProduceError(click.ClickException):
+    """Not everything was sent. The message is for the one who runs the producer; the exit code is 1."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The options that every producer has. `rate`: messages a second, 0 for no limit; `count`: None for no end."""
+
+    bootstrap_servers: str
+    rate: float
+    count: int | None
+    seed: int | None
+
+    def numbers(self) -> Iterator[int]:
+        """0, 1, 2, … up to the count."""
+        return iter(range(self.count)) if self.count is not None else itertools.count()
+
+
+def producer_options(main: Callable[Concatenate[Run, ...], None]) -> Callable[..., None]:
+    """Gives a command the options of `Run`, and the command a `Run` as its first argument."""
+
+    @functools.wraps(main)
+    def wrapped(**options: Any) -> None:
+        try:
+            servers = options.pop("bootstrap_servers") or settings().kafka_bootstrap_servers
+        except ValidationError as error:
+            raise click.ClickException(str(error)) from error
+        main(Run(servers, *(options.pop(name) for name in ("rate", "count", "seed"))), **options)
+
+    rate, count = click.FloatRange(min=0), click.IntRange(min=1)
+    decorators = (
+        click.option("--bootstrap-servers", help="Kafka brokers, HOST:PORT,…  [default: KAFKA_BOOTSTRAP_SERVERS]"),
+        click.option("--rate", type=rate, default=200, show_default=True, help="Messages a second; 0: no limit"),
+        click.option("--count", type=count, help="New events to send  [default: until stopped]"),
+        click.option("--seed", type=int, help="The same seed and options give the same events, ids included"),
+    )
+    return functools.reduce(lambda command, decorate: decorate(command), reversed(decorators), wrapped)
+
+
+class Pace:
+    """When the next message is due. Behind by more than MAX_BURST, it does not catch up."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._step = 1 / rate if rate else 0.0
+        self._clock = clock
+        self._due = clock()
+
+    def delay(self) -> float:
+        """Seconds until the next message; it is taken as sent then."""
+        now = self._clock()
+        due = max(self._due, now - MAX_BURST)
+        self._due = due + self._step
+        return max(0.0, due - now)
+
+
+class Delivery:
+    """Messages on their way to one topic, counted. The counts are safe to read from another thread."""
+
+    def __init__(self, producer: KafkaProducer, topic: str) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._changed = threading.Condition()
+        self._started = time.monotonic()
+        self.kinds: Counter[str] = Counter()
+        self.sent = self.acknowledged = 0
+        self.failure: Exception | None = None
+
+    def send(self, message: Message) -> None:
+        """Hands a message to the client; waits while too many are unacknowledged.
+
+        Raises:
+            ProduceError: an earlier message was not delivered.
+            kafka.errors.KafkaError: the client refuses the message.
+        """
+        with self._changed:
+            self._changed.wait_for(self._has_room)
+            self.refuse_failure()
+            self.sent += 1
+            self.kinds[message.kind] += 1
+        future = self._producer.send(self._topic, key=message.key, value=message.value)
+        future.add_callback(self._on_acknowledged).add_errback(self._on_failed)
+
+    def flush(self) -> None:
+        """Returns when everything sent has been acknowledged.
+
+        Raises:
+            ProduceError: a message was not delivered.
+        """
+        try:
+            self._producer.flush(timeout=DELIVERY_MS / 1000)
+        except KafkaTimeoutError as error:
+            self.failure = self.failure or error
+        with self._changed:
+            self.refuse_failure()
+
+    def refuse_failure(self) -> None:
+        if self.failure is not None:
+            raise ProduceError(
+                f"{self.sent - self.acknowledged:,} of {self.sent:,} messages to the topic {self._topic} were not "
+                f"acknowledged: {self.failure!r}. Some may be in the topic all the same. Look at the broker's log, "
+                "then start again"
+            )
+
+    def _has_room(self) -> bool:
+        return self.failure is not None or self.sent - self.acknowledged < MAX_UNACKNOWLEDGED
+
+    def _on_acknowledged(self, _: Any) -> None:
+        with self._changed:
+            self.acknowledged += 1
+            self._changed.notify()
+
+    def _on_failed(self, error: Exception) -> None:
+        with self._changed:
+            self.failure = self.failure or error
+            self._changed.notify()
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self._started
+        rate = self.acknowledged / seconds if seconds else 0.0
+        return f"sent {self.sent:,}, acknowledged {self.acknowledged:,} in {seconds:.1f} s, {rate:,.0f} a second"
+
+
+def produce(messages: Iterable[Message], topic: str, bootstrap_servers: str, rate: float = 0) -> Delivery:
+    """Sends messages until there are no more or SIGINT or SIGTERM comes; returns when all sent are acknowledged.
+
+    A message is taken from `messages` at the moment it is due, so what it says of the present is true.
+
+    Raises:
+        ProduceError: no broker answers, the topic is missing, or a message was not delivered.
+    """
+    try:
+        with _producer(bootstrap_servers, topic) as producer:
+            delivery, pace, source = Delivery(producer, topic), Pace(rate), iter(messages)
+            with _stopped_by_signal() as stop, _progress(delivery):
+                while not stop.wait(pace.delay()) and (message := next(source, None)):
+                    delivery.send(message)
+                delivery.flush()
+            return delivery
+    except KafkaError as error:
+        raise ProduceError(
+            f"no answer from Kafka at {bootstrap_servers}: {error}; is it running, and reachable from here?"
+        ) from error
+
+
+@contextmanager
+def _producer(bootstrap_servers: str, topic: str) -> Iterator[KafkaProducer]:
+    servers = bootstrap_servers.split(",")
+    limits = {"bootstrap_timeout_ms": CONNECT_MS, "request_timeout_ms": REQUEST_MS}
+    with KafkaAdminClient(bootstrap_servers=servers, **limits) as admin:
+        if topic not in admin.list_topics():
+            raise ProduceError(f"Kafka at {bootstrap_servers} has no topic {topic}; make it with ./scripts/topics")
+    producer = KafkaProducer(
+        bootstrap_servers=servers,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        linger_ms=5,
+        delivery_timeout_ms=DELIVERY_MS,
+        max_block_ms=CONNECT_MS,
+        **limits,
+    )
+    try:
+        yield producer
+    finally:
+        with suppress(KafkaTimeoutError):
+            producer.close(timeout=CLOSE_SECONDS)
+
+
+@contextmanager
+def _stopped_by_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets. A second signal does what it does by default."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        restore()
+        stop.set()
+
+    for number in before:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+@contextmanager
+def _progress(delivery: Delivery) -> Iterator[None]:
+    """Shows the counts on standard error: one live line on a terminal, else a line now and then."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Live(get_renderable=lambda: Text(str(delivery)), console=console, transient=True):
+            yield
+        return
+    done = threading.Event()
+
+    def report() -> None:
+        while not done.wait(PLAIN_INTERVAL):
+            click.echo(str(delivery), err=True)
+
+    thread = threading.Thread(target=report, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

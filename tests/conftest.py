@@ -1,0 +1,67 @@
+"""Real servers that all tests share: one broker, one Postgres, one Spark session, started when first asked for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from app.migrate import apply_migrations, make_roles, register
+from app.pipelines import select
+from app.postgres import Role, connect
+from app.session import session
+from app.settings import Settings
+from embedded.kafka import Kafka
+from embedded.postgres import Postgres
+from embedded.process import free_port
+
+LOCAL_SPARK = (
+    "--master local[2] --driver-memory 2g --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 "
+    "--conf spark.ui.enabled=false"
+)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a broker."""
+    with Kafka(tmp_path_factory.mktemp("kafka"), free_port()) as kafka:
+        yield kafka.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the lake, the checkpoints and the secrets."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Settings]:
+    """Settings of a Postgres that has been migrated and knows every pipeline."""
+    port = free_port()
+    at = Settings(
+        pg_url=f"postgresql://127.0.0.1:{port}/tidemark",
+        secrets_path=data / "secrets",
+        lake_path=f"file://{data}/lake",
+        checkpoint_path=f"file://{data}/checkpoints",
+        archive_interval=1,
+        archive_wait=60,
+    )
+    with Postgres(tmp_path_factory.mktemp("postgres"), port, password_file=at.secrets_path / "postgres"):
+        make_roles(at)
+        apply_migrations(at)
+        connection = connect(at, Role.MIGRATE)
+        for pipeline in select([]):
+            register(connection, pipeline)
+        connection.close()
+        yield at
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """One Spark session with the settings of the streaming job, which the batch layer can work with too."""
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"{LOCAL_SPARK} pyspark-shell"
+    running = session("tidemark tests", streaming=True)
+    running.sparkContext.setLogLevel("ERROR")
+    yield running
+    running.stop()

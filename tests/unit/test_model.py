@@ -1,0 +1,228 @@
+"""What a definition may say: everything else is refused when it is constructed, with the field and what is allowed."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import app.model
+from app.measures import Digits, State, digits
+from app.model import span
+
+m: Any = app.model  # without its types, which refuse most of this too
+Column, View, Count, Sum, Check, LakeTable = m.Column, m.View, m.Count, m.Sum, m.Check, m.LakeTable
+
+COLUMNS = (
+    Column("id", "string"),
+    Column("at", "timestamp"),
+    Column("kind", "string", clean="lower(kind)"),
+    Column("amount", "decimal(12,2)"),
+    Column("wide", "decimal(29,2)"),
+    Column("fine", "decimal(15,2)"),
+    Column("whole", "bigint"),
+    Column("flag", "boolean"),
+    Column("note", "string", required=False),
+    Column("rank", "int", required=False),
+)
+VIEW = View("kinds", ("kind",), (Count("events"), Sum("total", of="amount")))
+FIELDS = {"name": "sales", "description": "", "topic": m.Topic("sales", 3), "event_time": "at"}
+
+
+def pipeline(**changes: Any) -> Any:
+    """A pipeline that is right, but for the changes."""
+    return m.Pipeline(**(FIELDS | {"columns": COLUMNS, "views": (VIEW,)} | changes))
+
+
+def column(*arguments: Any, **named: Any) -> Any:
+    return pipeline(columns=(*COLUMNS, Column(*arguments, **named)))
+
+
+def view(*measures: Any, keys: Any = ()) -> Any:
+    return pipeline(views=(View("v", keys, measures or (Count("events"),)),))
+
+
+def key(name: str) -> Any:
+    columns = (*COLUMNS, Column(name, "string"))
+    return pipeline(columns=columns, views=(VIEW, View("v", (name,), (Count("events"),))))
+
+
+def check(*expressions: str) -> Any:
+    return pipeline(checks=tuple(Check("c", expression) for expression in expressions))
+
+
+def lake(*arguments: Any, **named: Any) -> Any:
+    return pipeline(lake=(LakeTable(*arguments, **named),))
+
+
+# What is done, and what its refusal says: the field, then what is allowed or what is wrong with it.
+REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
+    "floating point": (lambda: Column(name="a", type="double"), "type", "allowed: string, int, bigint, boolean"),
+    "39 digits": (lambda: Column(name="a", type="decimal(39,2)"), "type", "scale <= precision <= 38"),
+    "a scale above the precision": (lambda: Column(name="a", type="decimal(2,3)"), "type", "scale <= precision <= 38"),
+    "a decimal without scale": (lambda: Column(name="a", type="decimal(5)"), "type", "decimal(precision,scale)"),
+    "a capital in a name": (lambda: Column(name="Client", type="string"), "name", "^[a-z][a-z0-9_]*$"),
+    "a name of 25 characters": (lambda: Column(name="a" * 25, type="string"), "name", "at most 24 characters"),
+    "a bad name without its keyword": (lambda: Column("Client", "string"), "name", "^[a-z][a-z0-9_]*$"),
+    "a text for a flag": (lambda: Column(name="a", type="int", required="yes"), "required", "valid boolean"),
+    "an unknown field of a column": (lambda: Column("a", "int", nullable=True), "nullable", "Unexpected"),
+    "an unknown field of a pipeline": (lambda: pipeline(owner="me"), "owner", "Unexpected"),
+    "a field that is missing": (lambda: Sum(name="total"), "of", "required"),
+    "a topic with a blank": (lambda: m.Topic(name="a b", partitions=1), "name", "^[A-Za-z0-9._-]{1,200}$"),
+    "no partition": (lambda: m.Topic("sales", partitions=0), "partitions", "greater than or equal to 1"),
+    "1001 partitions": (lambda: m.Topic("sales", partitions=1001), "partitions", "less than or equal to 1000"),
+    "an unknown unit": (lambda: m.Tumbling(length="2 fortnights"), "length", "second, minute, hour, day"),
+    "no time": (lambda: m.Tumbling(length="0 minutes"), "length", "'1 day'"),
+    "half an hour": (lambda: m.Dedup(id="id", horizon="0.5 hours"), "horizon", "a whole number"),
+    "a bare number": (lambda: m.Tumbling(length=60), "length", "valid string"),
+    "a timedelta": (lambda: m.Tumbling(length=timedelta(hours=1)), "length", "valid string"),
+    "more time than there is": (lambda: m.Tumbling(length=f"{10**12} days"), "length", "at most"),
+    "a slide that does not divide": (lambda: m.Sliding("10 minutes", "3 minutes"), "slide", "must divide the length"),
+    "a slide above the length": (lambda: m.Sliding("1 minute", "2 minutes"), "slide", "must divide the length"),
+    "101 windows": (lambda: m.Sliding("101 seconds", "1 second"), "slide", "allowed: at most 100"),
+    "two windows": (lambda: view(keys=(m.Tumbling("1 day"),) * 2), "keys", "allowed: one Tumbling or Sliding"),
+    "a list of keys": (lambda: View(name="a", keys=["id"], measures=(Count("n"),)), "keys", "valid tuple"),
+    "a key that is no name": (lambda: View(name="a", keys=(1,), measures=(Count("n"),)), "keys", "of Tumbling"),
+    "no measure": (lambda: View(name="a", keys=(), measures=()), "measures", "at least 1 item"),
+    "what is no measure": (lambda: View(name="a", keys=(), measures=("n",)), "measures", "instance of Count"),
+    "a measure named as a key": (lambda: view(Count("id"), keys=("id",)), "keys and measures", "id named twice"),
+    "two measures of a name": (lambda: view(Count("n"), Sum("n", "amount")), "keys and measures", "n named twice"),
+    "a latest column that is a key": (lambda: view(m.Latest(("id",), "at"), keys=("id",)), "keys", "id named twice"),
+    "latest of nothing": (lambda: m.Latest(columns=(), by="at"), "columns", "at least 1 item"),
+    "the top none": (lambda: m.TopN("top", ("id",), by="at", n=0), "n", "greater than or equal to 1"),
+    "the top 101": (lambda: m.TopN("top", ("id",), by="at", n=101), "n", "less than or equal to 100"),
+    "no column": (lambda: pipeline(columns=()), "columns", "at least 1 item"),
+    "no view": (lambda: pipeline(views=()), "views", "at least 1 item"),
+    "over 100 percent": (lambda: pipeline(max_quarantined_percent=101), "max_quarantined_percent", "equal to 100"),
+    "two columns of a name": (lambda: column("id", "int"), "columns", "id named twice"),
+    "a column named arrival": (lambda: column("arrival", "int"), "columns", "arrival is reserved"),
+    "a column named window_start": (lambda: column("window_start", "int"), "columns", "window_start is reserved"),
+    "a column named window_end": (lambda: column("window_end", "int"), "columns", "window_end is reserved"),
+    "a column named reason": (lambda: column("reason", "int"), "columns", "reason is reserved"),
+    "an unknown event time": (lambda: pipeline(event_time="then"), "event_time", "allowed: id, at, kind, amount"),
+    "an event time of no time": (lambda: pipeline(event_time="kind"), "event_time", "allowed: timestamp"),
+    "an optional event time": (lambda: pipeline(event_time="note"), "event_time", "make the column required"),
+    "cleaning by an unknown column": (lambda: column("a", "int", clean="b"), "columns[a].clean", "allowed: id, at"),
+    "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
+    "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
+    "a check that does not parse": (lambda: check("amount >"), "checks[c].expression", "Spark SQL expression"),
+    "an empty check": (lambda: check(""), "checks[c].expression", "Spark SQL expression"),
+    "two expressions": (lambda: check("amount > 0; amount < 9"), "checks[c].expression", "Spark SQL expression"),
+    "a statement": (lambda: check("drop table x"), "checks[c].expression", "Spark SQL expression"),
+    "a query": (lambda: check("select 1"), "checks[c].expression", "Spark SQL expression"),
+    "a query inside": (lambda: check("amount > (select 1)"), "checks[c].expression", "Spark SQL expression"),
+    "an alias": (lambda: check("amount > 0 as a"), "checks[c].expression", "Spark SQL expression"),
+    "many events": (lambda: check("sum(amount) > 0"), "checks[c].expression", "one event"),
+    "a window function": (lambda: check("rank() over (order by at) = 1"), "checks[c].expression", "one event"),
+    "the clock": (lambda: check("at < current_timestamp()"), "checks[c].expression", "arrival"),
+    "the clock as now": (lambda: check("at < now()"), "checks[c].expression", "arrival"),
+    "chance": (lambda: check("rand() < 0.5"), "checks[c].expression", "arrival"),
+    "two checks of a name": (lambda: check("true", "true"), "checks", "c named twice"),
+    "an unknown event id": (lambda: pipeline(dedup=m.Dedup("key", "1 hour")), "dedup.id", "allowed: id, at,"),
+    "an optional event id": (lambda: pipeline(dedup=m.Dedup("note", "1 hour")), "dedup.id", "make the column required"),
+    "two lake tables of a name": (lambda: pipeline(lake=(LakeTable("a"), LakeTable("a"))), "lake", "a named twice"),
+    "a lake table named bronze": (lambda: lake("bronze"), "lake[bronze].name", "choose another name"),
+    "a lake table named quarantine": (lambda: lake("quarantine"), "lake[quarantine].name", "choose another name"),
+    "a lake table named ids": (lambda: lake("ids"), "lake[ids].name", "choose another name"),
+    "a lake table named serving": (lambda: lake("serving"), "lake[serving].name", "choose another name"),
+    "an unknown lake column": (lambda: lake("a", columns=("b",)), "lake[a].columns", "allowed: id, at,"),
+    "a filter by an unknown column": (lambda: lake("a", "b > 0"), "lake[a].where", "allowed: id, at,"),
+    "a filter that does not parse": (lambda: lake("a", "kind ="), "lake[a].where", "Spark SQL expression"),
+    "two views of a name": (lambda: pipeline(views=(VIEW, VIEW)), "views", "kinds named twice"),
+    "a view named quarantine": (lambda: pipeline(views=(app.model.QUARANTINE,)), "views", "quarantine named twice"),
+    "an unknown key": (lambda: view(keys=("client",)), "views[v].keys", "allowed: id, at,"),
+    "an optional key": (lambda: view(keys=("note",)), "views[v].keys", "make the column required"),
+    "a key named as a state": (lambda: key("count"), "views[v].keys", "choose another name"),
+    "a key named as another view's state": (lambda: key("sum_amount"), "views[v].keys", "choose another name"),
+    "a key named view": (lambda: key("view"), "views[v].keys", "choose another name"),
+    "a key named segment": (lambda: key("segment"), "views[v].keys", "choose another name"),
+    "a key named version": (lambda: key("version"), "views[v].keys", "choose another name"),
+    "a sum of an unknown column": (lambda: view(Sum("s", "b")), "views[v].measures[s].of", "allowed: id, at,"),
+    "a sum of strings": (lambda: view(Sum("s", "kind")), "views[v].measures[s].of", "int, bigint or decimal"),
+    "a mean of times": (lambda: view(m.Mean("s", "at")), "views[v].measures[s].of", "int, bigint or decimal"),
+    "a mean of flags": (lambda: view(m.Mean("s", "flag")), "views[v].measures[s].of", "int, bigint or decimal"),
+    "a sum that is too wide": (lambda: view(Sum("s", "wide")), "views[v].measures[s].of", "at most 28 digits"),
+    "too wide a variance": (lambda: view(m.Variance("s", "fine")), "views[v].measures[s].of", "at most 14 digits"),
+    "a variance of a bigint": (lambda: view(m.Variance("s", "whole")), "views[v].measures[s].of", "at most 14 digits"),
+    "the least flag": (lambda: view(m.Min("s", "flag")), "views[v].measures[s].of", "allowed: every other type"),
+    "the greatest flag": (lambda: view(m.Max("s", "flag")), "views[v].measures[s].of", "allowed: every other type"),
+    "latest by a string": (lambda: view(m.Latest(("id",), "kind")), "views[v].measures[Latest].by", "int|bigint"),
+    "latest by an optional one": (lambda: view(m.Latest(("id",), "rank")), "views[v].measures[Latest].by", "required"),
+    "latest of an unknown one": (lambda: view(m.Latest(("b",), "at")), "views[v].measures[Latest].columns", "allowed"),
+    "top of an unknown one": (lambda: view(m.TopN("t", ("b",), "at", 3)), "views[v].measures[t].columns", "allowed"),
+    "top by an unknown one": (lambda: view(m.TopN("t", ("id",), "b", 3)), "views[v].measures[t].by", "allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_what_is_wrong_is_refused_with_the_field_and_what_is_allowed(wrong: str) -> None:
+    construct, field, allowed = REFUSED[wrong]
+
+    with pytest.raises(ValidationError) as refused:
+        construct()
+
+    # Of errors found by types the place is a list, of ours it opens the message.
+    found = [f"{'.'.join(map(str, error['loc']))}.{error['msg']}" for error in refused.value.errors()]
+    assert any(text.removeprefix(".Value error, ").startswith(field) and allowed in text for text in found), found
+
+
+def test_what_is_just_within_the_limits_is_accepted() -> None:
+    widest = (Column("a" * 24, "decimal(28,28)"), Column("square", "decimal(14,0)"), Column("most", "decimal(38,0)"))
+    measures = Sum("s", "a" * 24), m.Variance("v", "square"), m.Min("m", "most"), m.TopN("t", ("note",), "at", 100)
+
+    found = pipeline(columns=COLUMNS + widest, views=(View("v", (m.Sliding("100 minutes", "1 minute"),), measures),))
+
+    assert [(state.op, state.type(found.types)) for state in found.views[0].states] == [
+        ("sum", "decimal(38,28)"),
+        ("count", "bigint"),
+        ("sum", "decimal(24,0)"),
+        ("sum_squares", "decimal(38,0)"),
+        ("min", "decimal(38,0)"),
+        ("top", "json"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "at <= arrival + interval 1 day",
+        "kind rlike '^[a-z]+$' and not flag",
+        "exists(array(amount), x -> x > 0)",
+        "case when flag then `amount` > 0 else true end",
+        "amount between 1 and 2 -- no more",
+        "note is null or length(trim(note)) < 9",
+    ],
+)
+def test_an_expression_may_use_any_column_the_arrival_and_functions(expression: str) -> None:
+    assert check(expression).checks[0].expression == expression
+
+
+def test_a_duration_is_read_in_its_unit() -> None:
+    assert [span(f"90 {unit}s").total_seconds() for unit in ("second", "minute", "hour")] == [90, 5400, 324_000]
+    assert span("1 day") == span("24 hours") == timedelta(days=1)
+
+
+def test_the_digits_of_a_type_are_its_precision_and_scale() -> None:
+    types = ("int", "bigint", "decimal(12,2)", "string", "timestamp")
+
+    assert [digits(name) for name in types] == [Digits(10, 0), Digits(19, 0), Digits(12, 2), None, None]
+
+
+def test_a_state_that_two_measures_share_is_kept_once() -> None:
+    states = View("v", (), (Sum("total", of="amount"), m.Mean("mean", of="amount"), Count("events"))).states
+
+    assert states == (State("sum", ("amount",)), State("count", ("amount",)), State("count"))
+    assert [state.name for state in states] == ["sum_amount", "count_amount", "count"]
+
+
+def test_two_states_never_share_a_name() -> None:
+    sums = {State("sum", ("squares_amount",)).name, State("sum_squares", ("amount",)).name}
+    tops = {State("top", ("id",), "at", 1).name, State("top", ("kind",), "at", 1).name}
+
+    assert (len(sums), len(tops)) == (2, 2)
+
+
+def test_every_pipeline_also_has_a_view_of_its_quarantine() -> None:
+    assert [found.name for found in pipeline().all_views] == ["kinds", "quarantine"]
+    assert pipeline().all_views[-1].output_names == ("reason", "events")

@@ -1,0 +1,169 @@
+"""A pipeline is found by its name, is known by what it computes, and is read without Spark."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app.model
+from app import pipelines
+
+m: Any = app.model
+HOME = Path(__file__).resolve().parents[2]
+AMOUNT = m.Column("amount", "decimal(12,2)")
+VIEW = m.View("kinds", ("kind",), (m.Count("events"), m.Sum("total", of="amount")), "By kind")
+PIPELINE = m.Pipeline(
+    name="sales",
+    description="Sales",
+    topic=m.Topic("sales", partitions=3),
+    columns=(m.Column("id", "string"), m.Column("at", "timestamp"), m.Column("kind", "string"), AMOUNT),
+    event_time="at",
+    checks=(m.Check("positive", "amount > 0"),),
+    dedup=m.Dedup("id", "1 hour"),
+    history=("datasets/sales.json",),
+    lake=(m.LakeTable("silver", where="amount > 1"),),
+    views=(VIEW,),
+)
+
+
+def columns(amount: Any) -> dict[str, Any]:
+    return {"columns": (*PIPELINE.columns[:-1], amount)}
+
+
+def view(**changes: Any) -> dict[str, Any]:
+    return {"views": (replace(VIEW, **changes),)}
+
+
+SAME: dict[str, dict[str, Any]] = {
+    "the description": {"description": "Something else"},
+    "a view's description": view(description="Something else"),
+    "the partitions": {"topic": m.Topic("sales", 30)},
+    "the history": {"history": ()},
+    "the limit of the quarantine": {"max_quarantined_percent": 1},
+}
+OTHER: dict[str, dict[str, Any]] = {
+    "the name": {"name": "purchases"},
+    "the topic": {"topic": m.Topic("purchases", 3)},
+    "a column more": {"columns": (*PIPELINE.columns, m.Column("note", "string"))},
+    "a column's type": columns(replace(AMOUNT, type="decimal(12,3)")),
+    "a column's cleaning": columns(replace(AMOUNT, clean="abs(amount)")),
+    "what is required": columns(replace(AMOUNT, required=False)),
+    "a check": {"checks": (m.Check("positive", "amount >= 0"),)},
+    "a reason": {"checks": (m.Check("negative", "amount > 0"),)},
+    "no check": {"checks": ()},
+    "the horizon": {"dedup": m.Dedup("id", "2 hours")},
+    "no dedup": {"dedup": None},
+    "a filter of the lake": {"lake": (m.LakeTable("silver", where="amount > 2"),)},
+    "a measure's kind": view(measures=(m.Count("events"), m.Max("total", of="amount"))),
+    "another kind of the same fields": view(measures=(m.Count("events"), m.Min("total", of="amount"))),
+    "a measure's name": view(measures=(m.Count("events"), m.Sum("sum", of="amount"))),
+    "a key": view(keys=("kind", "id")),
+    "no key": view(keys=()),
+    "a tumbling window": view(keys=(m.Tumbling("1 hour"),)),
+    "a longer window": view(keys=(m.Tumbling("2 hours"),)),
+    "a sliding window": view(keys=(m.Sliding("2 hours", "1 hour"),)),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in which pipelines are looked for too."""
+    monkeypatch.setattr(pipelines, "__path__", [*pipelines.__path__, str(tmp_path)])
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def in_another_process(program: str, seed: int) -> Any:
+    """What a program prints as JSON, run by a Python with a hash seed of its own."""
+    environment = os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": str(HOME)}
+    command = [sys.executable, "-c", program]
+    return json.loads(subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True).stdout)
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_the_fingerprint_stays_when_what_is_computed_does(change: str) -> None:
+    assert replace(PIPELINE, **SAME[change]).fingerprint == PIPELINE.fingerprint
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_the_fingerprint_is_another_when_something_else_is_computed(change: str) -> None:
+    assert replace(PIPELINE, **OTHER[change]).fingerprint != PIPELINE.fingerprint
+
+
+def test_every_definition_has_a_fingerprint_of_its_own() -> None:
+    found = {PIPELINE.fingerprint, *(replace(PIPELINE, **change).fingerprint for change in OTHER.values())}
+
+    assert len(found) == 1 + len(OTHER)
+    assert all(len(fingerprint) == 12 and int(fingerprint, 16) >= 0 for fingerprint in found)
+
+
+def test_the_fingerprint_is_the_same_in_every_process() -> None:
+    program = "import app.pipelines, json; print(json.dumps(app.pipelines.load('transactions').fingerprint))"
+    expected = pipelines.load("transactions").fingerprint
+
+    assert [in_another_process(program, seed) for seed in (1, 2)] == [expected, expected]
+
+
+def test_definitions_and_their_tables_are_read_without_spark() -> None:
+    program = (
+        "import json, sys, app.model, app.relations, app.settings, app.postgres, app.pipelines\n"
+        "app.relations.relations(app.pipelines.load('transactions'))[0].merged_view()\n"
+        "app.pipelines.select([])\n"
+        "print(json.dumps([name for name in ('app.pipelines.transactions', 'pyspark', 'py4j') if name in sys.modules]))"
+    )
+
+    assert in_another_process(program, 0) == ["app.pipelines.transactions"]
+
+
+@pytest.mark.parametrize("name", pipelines.names())
+def test_a_pipeline_of_the_stack_is_loaded_by_its_name(name: str) -> None:
+    assert pipelines.load(name).name == name
+
+
+def test_the_names_are_those_of_the_files() -> None:
+    files = [path.stem for path in (HOME / "app/pipelines").glob("*.py") if path.stem != "__init__"]
+
+    assert pipelines.names() == sorted(files)
+    assert "transactions" in files
+
+
+def test_no_name_selects_all_pipelines_and_names_select_in_their_order(folder: Path) -> None:
+    (folder / "aaa.py").write_text("from app.pipelines.transactions import *\n" + RENAMED.format("aaa"))
+
+    assert [found.name for found in pipelines.select([])] == pipelines.names()
+    assert [found.name for found in pipelines.select(["transactions", "aaa"])] == ["transactions", "aaa"]
+
+
+def test_an_unknown_pipeline_is_refused_with_those_there_are() -> None:
+    with pytest.raises(KeyError) as refused:
+        pipelines.select(["transactions", "transaction"])
+
+    assert refused.value.args == (f"no pipeline is called 'transaction'; there are: {', '.join(pipelines.names())}",)
+
+
+RENAMED = "from dataclasses import replace\nPIPELINE = replace(PIPELINE, name='{}')\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "PIPELINE = 'aaa'\n", "from app.pipelines.transactions import PIPELINE\n"],
+    ids=["nothing", "no pipeline", "another's name"],
+)
+def test_a_file_without_a_pipeline_of_its_name_is_refused_by_its_path(folder: Path, text: str) -> None:
+    (folder / "aaa.py").write_text(text)
+
+    with pytest.raises(ValueError, match=r"^app/pipelines/aaa\.py: expected PIPELINE = Pipeline\(name='aaa'"):
+        pipelines.load("aaa")
+
+
+def test_a_module_of_another_package_is_no_pipeline() -> None:
+    with pytest.raises(KeyError, match=r"no pipeline is called '\.\.model'"):
+        pipelines.load("..model")
