@@ -19,15 +19,19 @@ class QualityError(Exception):
     """A version does not meet the pipeline's quality rules; the version before it stays published."""
 
 
-def wait_until_archived(lake: Lake, cut: Offsets, seconds: int) -> None:
-    """Waits until the master dataset holds all offsets below a cut.
+def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) -> None:
+    """Waits until the master dataset holds all offsets below a cut, but for those that were accepted as lost.
 
     Raises:
         LakeError: it does not within `seconds`.
     """
 
     def missing() -> dict[int, tuple[int, int]]:
-        held = lake.held(cut)
+        losses = ledger.losses("archive")
+        held = lake.held(None if losses else cut)
+        for partition, first, following in losses:
+            if first <= held.get(partition, 0) < following:
+                held[partition] = following
         return {p: (held.get(p, 0), offset) for p, offset in cut.items() if held.get(p, 0) < offset}
 
     def say(state: tenacity.RetryCallState) -> None:
@@ -62,15 +66,17 @@ def run(
     started = time.monotonic()
     pipeline = ledger.pipeline
     ledger.claim("batch")
+    if not full:
+        ledger.refuse_replaced()
     if added := lake.load_history():
         logger.info("%s: %d history files loaded", pipeline.name, added)
     cut = ledger.cut()
     logger.info("%s: segment %d sealed at %s", pipeline.name, cut.segment, cut.offsets)
-    wait_until_archived(lake, cut.offsets, settings.archive_wait)
+    wait_until_archived(lake, ledger, cut.offsets, settings.archive_wait)
     files = lake.held().get(FILES, 0)
     offsets = cut.offsets | ({FILES: files} if files else {})
     published = None if full else ledger.published()
-    previous = published if published and published.mode != "empty" else None
+    previous = published if published and published.cut else None
     computed, previous = _compute(lake, pipeline, previous, offsets)
     try:
         before = Counts(previous.accepted, previous.duplicates, previous.quarantined) if previous else Counts(0, 0, 0)
@@ -90,7 +96,7 @@ def run(
         quarantined=counts.quarantined,
         seconds=round(time.monotonic() - started, 3),
     )
-    ledger.publish(version, previous.version if previous else None, computed.increments)
+    ledger.publish(version, previous.version if previous else None, computed.increments, full)
     ledger.prune(settings.keep_versions)
     return version
 

@@ -19,7 +19,8 @@ class LogShorter(Exception):
 def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_loss: bool) -> Offsets:
     """Where `layer` goes on in every partition, given where it stands and what Kafka still has.
 
-    A topic that was never read starts at its earliest offsets. With `accept_loss` a gap is recorded in tidemark.loss.
+    A topic that was never read starts at its earliest offsets; otherwise what is missing must be accepted. Either way it is
+    recorded in tidemark.loss.
 
     Raises:
         OffsetGap: a partition's next offset is no longer in Kafka.
@@ -33,8 +34,8 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
                 f"{partition}, Kafka ends at {end.get(partition, 0)}: the topic was made anew or has lost messages. Give "
                 "the pipeline a topic of another name, or restore Kafka's data"
             )
-    missing = {p: offset for p, offset in earliest.items() if found and offset > found.get(p, 0)}
-    if missing and not accept_loss:
+    missing = {p: offset for p, offset in earliest.items() if offset > found.get(p, 0)}
+    if missing and found and not accept_loss:
         gaps = "; ".join(
             f"topic {topic.topic} partition {p}: expected offset {found.get(p, 0)}, Kafka starts at {offset}"
             for p, offset in sorted(missing.items())

@@ -124,6 +124,11 @@ class Ledger:
                 cursor.execute(relation.add_to_segment(_staged(view)), {"segment": segment})
             self._set_offsets(cursor, end)
 
+    def refuse_replaced(self) -> None:
+        """Raises DefinitionReplaced when readers have been pointed to a newer definition."""
+        with self.connection, self.connection.cursor() as cursor:
+            self._refuse_replaced(cursor)
+
     def _refuse_replaced(self, cursor: Any) -> None:
         cursor.execute(
             "SELECT p.fingerprint FROM tidemark.published p JOIN tidemark.generation theirs USING (pipeline, fingerprint) "
@@ -155,6 +160,16 @@ class Ledger:
                     (self.pipeline.name, layer, partition, first, following),
                 )
 
+    def losses(self, layer: str) -> list[tuple[int, int, int]]:
+        """What was accepted as lost: (partition, first offset, next offset)."""
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT partition, first_offset, next_offset FROM tidemark.loss WHERE pipeline = %s AND layer = %s "
+                "ORDER BY first_offset",
+                (self.pipeline.name, layer),
+            )
+            return list(cursor.fetchall())
+
     def move(self, expected: Offsets, offsets: Offsets) -> None:
         """Moves the ledger without an increment, over offsets that hold nothing or are accepted as lost.
 
@@ -181,8 +196,13 @@ class Ledger:
         )
 
     def cut(self) -> Cut:
-        """Seals the open segment and opens the next: the ledger's offsets are the cut."""
+        """Seals the open segment and opens the next: the ledger's offsets are the cut.
+
+        A definition that has never streamed first takes over where the published one stands, so that publishing it does
+        not take readers back in time.
+        """
         with self.connection, self.connection.cursor() as cursor:
+            self._take_over(cursor)
             offsets, segment = self._locked(cursor)
             cursor.execute(
                 "UPDATE tidemark.segment SET cut = %(cut)s, sealed_at = clock_timestamp() WHERE pipeline = %(pipeline)s "
@@ -200,6 +220,15 @@ class Ledger:
                 self.key | {"segment": segment + 1},
             )
             return Cut(segment, offsets)
+
+    def _take_over(self, cursor: Any) -> None:
+        cursor.execute(
+            "UPDATE tidemark.ledger own SET offsets = theirs.offsets FROM tidemark.published p "
+            "JOIN tidemark.ledger theirs USING (pipeline, fingerprint) "
+            "WHERE own.pipeline = %(pipeline)s AND own.fingerprint = %(fingerprint)s AND own.committed_at IS NULL "
+            "AND p.pipeline = own.pipeline AND p.fingerprint <> own.fingerprint",
+            self.key,
+        )
 
     def published(self) -> Version | None:
         """The version that readers see; None while they see another definition."""
@@ -222,9 +251,15 @@ class Ledger:
             )
             return int(_one(cursor)[0])
 
-    def publish(self, version: Version, previous: int | None, increments: "pa.Table") -> None:
-        """Writes a version, as increments added to `previous` (None: to nothing), and points readers to it."""
+    def publish(self, version: Version, previous: int | None, increments: "pa.Table", replace: bool = True) -> None:
+        """Writes a version, as increments added to `previous` (None: to nothing), and points readers to it.
+
+        Raises:
+            DefinitionReplaced: a newer definition has been published, and `replace` is not given.
+        """
         with self.connection, self.connection.cursor() as cursor:
+            if not replace:
+                self._refuse_replaced(cursor)
             self._stage(cursor, increments)
             for view, relation in enumerate(self.relations):
                 cursor.execute(relation.add_version(_staged(view)), {"version": version.version, "previous": previous})

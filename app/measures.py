@@ -19,10 +19,13 @@ a column too wide for that is refused when the pipeline is constructed.
 """
 
 import re
-from typing import Annotated, Literal, NamedTuple
+import zlib
+from dataclasses import fields
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 EVENTS_DIGITS = 10  # a sum is wide enough for 10^10 events
@@ -45,6 +48,20 @@ def _column_type(value: str) -> str:
 
 
 ColumnType = Annotated[str, AfterValidator(_column_type)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Declared:
+    """A part of a definition. Its errors name the field, also where it was given by position."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        if not isinstance(given, ArgsKwargs):
+            return given
+        names = [field.name for field in fields(cls)]
+        named = dict(zip(names, given.args, strict=False))
+        return ArgsKwargs(given.args[len(names) :], named | (given.kwargs or {}))
 
 
 class Digits(NamedTuple):
@@ -78,8 +95,8 @@ class State(NamedTuple):
     def name(self) -> str:
         """Column name of the state in increments and in Postgres."""
         if self.op == "top":
-            return f"top{self.n}_by_{self.by}"
-        return "_".join((self.op, *self.of))
+            return f"top{self.n}_by_{self.by}_{zlib.crc32(','.join(self.of).encode()):08x}"
+        return "_".join((self.op.removeprefix("sum_"), *self.of))
 
     def type(self, columns: dict[str, str]) -> str:
         """Column type of the state, given the types of the pipeline's columns; `json` for rows kept whole."""
@@ -107,7 +124,7 @@ def widened(column_type: str, *, squared: bool) -> Digits | None:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Count:
+class Count(Declared):
     """How many events."""
 
     name: Name
@@ -118,7 +135,7 @@ class Count:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Sum:
+class Sum(Declared):
     """Sum of a column; null where it has no value."""
 
     name: Name
@@ -130,7 +147,7 @@ class Sum:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Min:
+class Min(Declared):
     """Smallest value of a column; strings by their UTF-8 bytes."""
 
     name: Name
@@ -142,7 +159,7 @@ class Min:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Max:
+class Max(Declared):
     """Largest value of a column; strings by their UTF-8 bytes."""
 
     name: Name
@@ -154,7 +171,7 @@ class Max:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Mean:
+class Mean(Declared):
     """Arithmetic mean of a column's values, rounded half up to the column's scale + 6 digits."""
 
     name: Name
@@ -166,7 +183,7 @@ class Mean:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Variance:
+class Variance(Declared):
     """Sample variance of a column's values, rounded to twice the scale + 6 digits; null below two values."""
 
     name: Name
@@ -178,7 +195,7 @@ class Variance:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Latest:
+class Latest(Declared):
     """Columns of the event with the highest `by`; between equals, of the one that came last."""
 
     columns: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -190,7 +207,7 @@ class Latest:
 
 
 @dataclass(frozen=True, config=STRICT)
-class TopN:
+class TopN(Declared):
     """Columns of the `n` events with the highest `by`, highest first, as a JSON array of objects."""
 
     name: Name

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -23,6 +23,7 @@ from app.measures import (
     STRICT,
     ColumnType,
     Count,
+    Declared,
     Latest,
     Max,
     Mean,
@@ -37,13 +38,17 @@ from app.measures import (
 )
 
 __all__ = [
-    "ARRIVAL", "QUARANTINE", "Check", "Column", "Count", "Dedup", "LakeTable", "Latest", "Max", "Mean", "Measure",
-    "Min", "Name", "Pipeline", "Sliding", "State", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View", "span",
+    "ARRIVAL", "EXAMPLES_ARRIVE", "QUARANTINE", "Check", "Column", "Count", "Dedup", "Example", "LakeTable", "Latest",
+    "Max", "Mean", "Measure", "Min", "Name", "Pipeline", "Sliding", "State", "Sum", "TopN", "Topic", "Tumbling",
+    "Variance", "View", "span",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
 ARRIVAL = "arrival"
+EXAMPLES_ARRIVE = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CHANGING = (sql.CurrentTimestamp, sql.CurrentDate, sql.Localtimestamp, sql.Rand, sql.Randn, sql.Uuid, sql.Shuffle)
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+RESERVED_TABLES = ("bronze", "quarantine", "ids", "serving")
 ORDERED_TYPES = r"int|bigint|decimal\(.*\)|timestamp|date"
 
 
@@ -53,9 +58,11 @@ def span(duration: str) -> timedelta:
     Raises:
         ValueError: it is not one.
     """
-    found = re.fullmatch(r"([1-9]\d*) (second|minute|hour|day)s?", duration)
+    found = re.fullmatch(r"([1-9]\d{0,5}) (second|minute|hour|day)s?", duration)
     if not found:
-        raise ValueError(f"{duration!r} is not a duration; write a whole number and one of {', '.join(UNITS)}: '1 day'")
+        raise ValueError(
+            f"{duration!r} is not a duration; write a whole number of at most 999999 and one of {', '.join(UNITS)}: '1 day'"
+        )
     return timedelta(seconds=int(found[1]) * UNITS[found[2]])
 
 
@@ -83,14 +90,25 @@ def _unique(names: Iterable[str], field: str) -> None:
 
 def _expression(text: str, columns: Iterable[str], field: str) -> None:
     try:
-        parsed = sqlglot.parse_one(text, dialect="spark")
+        statements = sqlglot.parse(text, dialect="spark")
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(f"{field}: {text!r} is not a Spark SQL expression: {error}") from error
-    _known((column.name for column in parsed.find_all(sql.Column)), [*columns, ARRIVAL], field)
+    parsed = statements[0] if len(statements) == 1 else None
+    if not isinstance(parsed, sql.Condition) or parsed.find(sql.Query):
+        raise ValueError(f"{field}: {text!r} is not one Spark SQL expression; a statement, query or alias is none")
+    if parsed.find(sql.AggFunc, sql.Window):
+        raise ValueError(f"{field}: {text!r} is over many events; allowed: an expression over one event")
+    if parsed.find(*CHANGING) or any(f.name.lower() == "now" for f in parsed.find_all(sql.Anonymous)):
+        raise ValueError(f"{field}: {text!r} changes when it is computed again; allowed: columns and {ARRIVAL}")
+    _known(
+        (column.name if len(column.parts) == 1 else column.sql() for column in parsed.find_all(sql.Column)),
+        [*columns, ARRIVAL],
+        field,
+    )
 
 
 @dataclass(frozen=True, config=STRICT)
-class Topic:
+class Topic(Declared):
     """A Kafka topic and its number of partitions. Keyed by the column the events are ordered by."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
@@ -98,7 +116,7 @@ class Topic:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Column:
+class Column(Declared):
     """A field of the event. Decimals are rounded half up to their scale; a timestamp without zone is UTC.
 
     `clean` is computed from the columns as they were decoded. A required column that is null before or after
@@ -112,7 +130,7 @@ class Column:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Check:
+class Check(Declared):
     """A condition every accepted event meets; an event for which it is not true is quarantined with `name` as reason."""
 
     name: Name
@@ -120,7 +138,7 @@ class Check:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Dedup:
+class Dedup(Declared):
     """Events with the same `id` are one event: the first counts. `horizon`: how long the speed layer remembers an id."""
 
     id: Name
@@ -128,7 +146,7 @@ class Dedup:
 
 
 @dataclass(frozen=True, config=STRICT)
-class LakeTable:
+class LakeTable(Declared):
     """A Delta table of the lake: the clean events that meet `where`, with `columns` (all where none is named)."""
 
     name: Name
@@ -137,7 +155,7 @@ class LakeTable:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Tumbling:
+class Tumbling(Declared):
     """Event-time windows that follow each other: keys `window_start` and `window_end`."""
 
     length: Duration
@@ -148,7 +166,7 @@ class Tumbling:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Sliding:
+class Sliding(Declared):
     """Event-time windows of one length that start every `slide`: keys `window_start` and `window_end`."""
 
     length: Duration
@@ -165,7 +183,7 @@ class Sliding:
 
 
 @dataclass(frozen=True, config=STRICT)
-class View:
+class View(Declared):
     """What is kept of the events that share their keys; no keys: one row for all events."""
 
     name: Name
@@ -197,8 +215,19 @@ class View:
         if sum(not isinstance(key, str) for key in self.keys) > 1:
             raise ValueError("keys: more than one window; allowed: one Tumbling or Sliding")
         _unique(self.output_names, "keys and measures")
-        _unique((state.name for state in self.states), "measures: Latest or TopN of one order, but other columns:")
         return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Example(Declared):
+    """A message, JSON text that arrives at EXAMPLES_ARRIVE, and what becomes of every event in it.
+
+    `reason`: why it is quarantined; None: it is accepted. The examples are the test of a pipeline, and what
+    `producers.generic` makes its events of. They take no part in the fingerprint.
+    """
+
+    message: Annotated[str, StringConstraints(min_length=1)]
+    reason: Annotated[str, StringConstraints(min_length=1)] | None = None
 
 
 QUARANTINE = View("quarantine", ("reason",), (Count("events"),), "How many events were quarantined, by reason")
@@ -220,6 +249,7 @@ class Pipeline:
     lake: tuple[LakeTable, ...] = ()
     # A batch is refused, and the version before it stays, when more than this percentage of all events is quarantined.
     max_quarantined_percent: Annotated[int, Field(ge=0, le=100)] = 50
+    examples: tuple[Example, ...] = ()
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -243,7 +273,7 @@ class Pipeline:
             max_quarantined_percent=0,
             views=tuple(replace(view, description="") for view in self.views),
         )
-        dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json")
+        dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json", exclude={"examples"})
         named = [[type(measure).__name__ for measure in view.measures] for view in self.views]
         text = json.dumps([SEMANTICS, dumped, named], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -270,7 +300,7 @@ class Pipeline:
         names = [column.name for column in self.columns]
         _unique((table.name for table in self.lake), "lake")
         for table in self.lake:
-            if table.name in ("bronze", "quarantine"):
+            if table.name in RESERVED_TABLES:
                 raise ValueError(f"lake[{table.name}].name: every pipeline has a {table.name}; choose another name")
             _known(table.columns, names, f"lake[{table.name}].columns")
             if table.where is not None:
@@ -280,9 +310,12 @@ class Pipeline:
     @model_validator(mode="after")
     def _views(self) -> Self:
         _unique((view.name for view in self.all_views), "views")
+        taken = {"view", "segment", "version", *(state.name for view in self.all_views for state in view.states)}
         for view in self.views:
             for key in view.keys:
                 if isinstance(key, str):
+                    if key in taken:
+                        raise ValueError(f"views[{view.name}].keys: its tables have another {key}; choose another name")
                     self._needs(key, f"views[{view.name}].keys")
             for measure in view.measures:
                 self._measurable(measure, f"views[{view.name}].measures[{getattr(measure, 'name', 'Latest')}]")

@@ -192,8 +192,8 @@ def _finals(measure: Measure, pipeline: Pipeline) -> list[str]:
 def _quotient(numerator: str, denominator: str, widest: State, pipeline: Pipeline) -> str:
     """A quotient with six digits more than its numerator has, null where the denominator is 0."""
     scale = (digits(widest.type(pipeline.types)) or Digits(0, 0)).scale + 6
-    kind = f"numeric({38 + scale},{scale})"
-    return f"({numerator}::{kind} / nullif({denominator}, 0))::{kind}"
+    # The quotient is computed with room to spare, and shown in what Spark can hold too.
+    return f"({numerator}::numeric({38 + scale},{scale}) / nullif({denominator}, 0))::numeric(38,{scale})"
 
 
 __all__ = ["Relation", "relations", "sql_type"]

@@ -4,6 +4,7 @@ The name of the environment variable is the field's in capitals. A file `.env` b
 environment wins. `.env.example` lists the same.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -16,17 +17,23 @@ HOME = Path(__file__).resolve().parents[1]
 
 def _postgres_url(url: str) -> str:
     url = url.removeprefix("jdbc:")
-    if not url.startswith("postgresql://") or "@" in url:
+    if not re.fullmatch(r"postgresql://[^\s/@:?]+:\d+/[^\s/@?&]+", url):
         raise ValueError(
-            f"{url!r} is not postgresql://HOST:PORT/DATABASE; the user and the password are settings of their own"
+            "expected postgresql://HOST:PORT/DATABASE; the user and the password are settings of their own"
         )
     return url
+
+
+def _lake_uri(uri: str) -> str:
+    if not uri.startswith(("file://", "hdfs://", "s3a://")):
+        raise ValueError(f"{uri!r} is not a URI that starts with file://, hdfs:// or s3a://")
+    return uri
 
 
 class Settings(BaseSettings):
     """The settings of one process."""
 
-    model_config = SettingsConfigDict(env_file=HOME / ".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=HOME / ".env", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, HOST:PORT separated by commas")
     pg_url: Annotated[str, AfterValidator(_postgres_url)] = Field(
@@ -41,8 +48,10 @@ class Settings(BaseSettings):
         "postgres", description="Postgres administrator; only ./scripts/migrate connects as this user"
     )
     secrets_path: Path = Field(HOME / "data/secrets", description="Folder with one file of mode 0600 for each password")
-    lake_path: str = Field(f"file://{HOME}/data/lake", description="URI of the lake: file://, hdfs:// or s3a://")
-    checkpoint_path: str = Field(
+    lake_path: Annotated[str, AfterValidator(_lake_uri)] = Field(
+        f"file://{HOME}/data/lake", description="URI of the lake: file://, hdfs:// or s3a://"
+    )
+    checkpoint_path: Annotated[str, AfterValidator(_lake_uri)] = Field(
         f"file://{HOME}/data/checkpoints", description="URI of the streams' checkpoints; a cache, safe to delete"
     )
     archive_interval: int = Field(10, ge=1, le=3600, description="Seconds between two appends to the master dataset")

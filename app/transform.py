@@ -24,14 +24,22 @@ ORDER = (ARRIVAL, *POSITION)  # the first of two duplicates is the one that arri
 
 def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Every event of the raw messages, typed and checked: JSON objects, or arrays of them."""
-    fields = ",".join(f"`{column.name}`:string" for column in pipeline.columns)
+    fields = ",".join(f"`{name}`:string" for name in [*(column.name for column in pipeline.columns), "_end"])
     text = F.col("value").cast("string")
-    # In brackets of our own, so that what follows an object or an array makes the message invalid, not shorter.
-    wrapped = F.when(F.ltrim(text).startswith("["), F.concat(F.lit("["), text, F.lit("]"))).otherwise(
-        F.concat(F.lit("[["), text, F.lit("]]"))
-    )
+    is_array = F.ltrim(text, F.lit(" \t\r\n")).startswith("[")
+    digest = F.md5("value")
     readable = F.is_valid_utf8(text) & (F.length("value") <= MAX_MESSAGE_BYTES)
-    parsed = F.flatten(F.from_json(F.when(readable, wrapped), f"array<array<struct<{fields}>>>"))
+    wrapped = F.concat(
+        F.when(is_array, F.lit("[")).otherwise(F.lit("[[")),
+        text,
+        F.when(is_array, F.lit("")).otherwise(F.lit("]")),
+        F.lit(',[{"_end":"'),
+        digest,
+        F.lit('"}]]'),
+    )
+    lists = F.from_json(F.when(readable, wrapped), f"array<array<struct<{fields}>>>")
+    whole = (F.size(lists) == 2) & (lists[1][0]["_end"] == digest) & (is_array | (F.size(lists[0]) == 1))
+    parsed = F.when(whole, lists[0])
     # The generator also keeps the optimizer from parsing a message once for each column.
     elements = raw.select(
         F.col("topic").alias("_topic"),
@@ -42,8 +50,15 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
         F.posexplode_outer(parsed).alias("_index", "_raw"),
     )
     typed = elements.withColumns({column.name: _typed(column) for column in pipeline.columns})
-    cleaned = {c.name: F.expr(c.clean).cast(c.type) for c in pipeline.columns if c.clean is not None}
-    rejected = F.coalesce(_message_reason(), *(_type_reason(column) for column in pipeline.columns))
+    cleaned = {c.name: F.expr(f"try_cast(({c.clean}\n) as {c.type})") for c in pipeline.columns if c.clean is not None}
+    unfit = [
+        F.when(
+            F.expr(c.clean).isNotNull() & F.expr(f"try_cast(({c.clean}\n) as {c.type})").isNull(), f"invalid_{c.name}"
+        )
+        for c in pipeline.columns
+        if c.clean is not None
+    ]
+    rejected = F.coalesce(_message_reason(), *(_type_reason(column) for column in pipeline.columns), *unfit)
     clean = typed.withColumn("_reason", rejected).withColumns(cleaned)
     broken = [F.when(F.col(c.name).isNull(), f"missing_{c.name}") for c in pipeline.columns if c.required]
     failed = [F.when(~F.coalesce(F.expr(c.expression), F.lit(False)), c.name) for c in pipeline.checks]
@@ -67,7 +82,15 @@ def _typed(column: Column) -> SparkColumn:
     # Spark casts '12:30' to a timestamp of today and '2024' to one of January: only a full date is taken.
     if column.type in ("timestamp", "date"):
         value = f"if(substr({value}, 5, 1) = '-' and substr({value}, 8, 1) = '-', {value}, null)"
-    return F.expr(f"try_cast({value} as {column.type})")
+    if digits(column.type):
+        # A longer number, or a larger exponent, would be computed digit by digit.
+        value = f"if(length({value}) <= 100 and not {value} rlike '[eE][+-]?[0-9]{{4}}', {value}, null)"
+    found = F.expr(f"try_cast({value} as {column.type})")
+    if column.type == "date":
+        found = F.when(F.length(F.expr(f"_raw.`{column.name}`")) == 10, found)
+    if column.type in ("timestamp", "date"):
+        found = F.when(F.year(found).between(1, 9999), found)
+    return found
 
 
 def _message_reason() -> SparkColumn:
@@ -126,7 +149,10 @@ def first_within_horizon(events: DataFrame, pipeline: Pipeline) -> DataFrame:
     if pipeline.dedup is None:
         return events
     marked = events.withColumn("_identity", identity(pipeline)).withWatermark(ARRIVAL, pipeline.dedup.horizon)
-    return marked.dropDuplicatesWithinWatermark(["_identity"]).drop("_identity")
+    # Spark keeps the row that comes first in its partition: in order of arrival that is the first to arrive, and an event
+    # that is read again to fill the memory comes before its duplicate that is not yet counted.
+    ordered = marked.repartition("_identity").sortWithinPartitions(*ORDER)
+    return ordered.dropDuplicatesWithinWatermark(["_identity"]).drop("_identity")
 
 
 def aggregate(events: DataFrame, pipeline: Pipeline) -> DataFrame:

@@ -57,7 +57,7 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
         version, offsets = _instant(ledger, cursor)
         for relation in ledger.relations:
             cursor.execute(f"CREATE TEMPORARY TABLE {_kept(relation)} AS SELECT * FROM {relation.serving}")
-    wait_until_archived(lake, {p: end for p, end in offsets.items() if p != FILES}, settings.archive_wait)
+    wait_until_archived(lake, ledger, {p: end for p, end in offsets.items() if p != FILES}, settings.archive_wait)
     computed = compute(lake, ledger.pipeline, {}, offsets)
     computed.events.unpersist()
     rows: dict[str, int] = {}

@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 
 from pydantic import ValidationError
-from waitress import create_server  # type: ignore[import-untyped]
+from waitress import create_server
 
 from app.settings import settings
 from backend import create_app

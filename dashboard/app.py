@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,11 @@ LIMIT = 1_000  # rows
 
 def table(answer: dict[str, Any]) -> pa.Table:
     """The rows of an answer, with exact decimals, so that they sort as numbers."""
+    convert: dict[str, Callable[[Any], Any]] = {"decimal": Decimal, "json": json.dumps}
     columns = {}
     for name, kind in answer["meta"]["columns"].items():
-        values = [row[name] for row in answer["rows"]]
-        if kind == "decimal":
-            values = [None if value is None else Decimal(value) for value in values]
-        elif kind == "json":
-            values = [json.dumps(value) for value in values]
-        columns[name] = pa.array(values)
+        exact = convert.get(kind, lambda value: value)
+        columns[name] = pa.array([None if row[name] is None else exact(row[name]) for row in answer["rows"]])
     return pa.table(columns)
 
 

@@ -27,7 +27,7 @@ class Server:
     start servers from the main thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         name: str,
         log: Path,

@@ -69,7 +69,7 @@ def main() -> None:
         words = command(sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:])
     except KeyError as error:
         sys.exit(f"usage: submit JOB [ARGUMENT …]: {error.args[0]}")
-    os.execvp(words[0], words)  # noqa: S606: replaced by the job, which gets signals and gives its exit code
+    os.execvp(words[0], words)  # noqa: S606
 
 
 if __name__ == "__main__":

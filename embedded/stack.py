@@ -2,6 +2,7 @@
 
 import fcntl
 import functools
+import importlib.util
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from app.log import log
 from app.migrate import apply_migrations, make_roles, register
 from app.model import Pipeline
 from app.postgres import Role, connect
-from app.settings import HOME, Settings
+from app.settings import Settings
 from embedded.kafka import Kafka, create_topic
 from embedded.postgres import Postgres
 from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
@@ -132,13 +133,16 @@ class Stack:
         return job
 
     def start_producer(self, pipeline: Pipeline, options: Sequence[str]) -> Server:
+        """Starts the pipeline's own producer, or else the one that makes events of any pipeline."""
         producer = Server(
             f"the producer of {pipeline.name}",
             self._log(f"producer-{pipeline.name}"),
             stop_signal=signal.SIGTERM,
             stop_seconds=20,
         )
-        self.start(producer, [sys.executable, "-m", f"producers.{pipeline.name}", *options])
+        own = f"producers.{pipeline.name}"
+        module = [own] if importlib.util.find_spec(own) else ["producers.generic", pipeline.name]
+        self.start(producer, [sys.executable, "-m", *module, *options])
         return producer
 
     def start_faces(self) -> None:

@@ -189,21 +189,15 @@ def produce(messages: Iterable[Message], topic: str, bootstrap_servers: str, rat
 
 @contextmanager
 def _producer(bootstrap_servers: str, topic: str) -> Iterator[KafkaProducer]:
-    servers = bootstrap_servers.split(",")
+    servers = {"bootstrap_servers": bootstrap_servers.split(",")}
     limits = {"bootstrap_timeout_ms": CONNECT_MS, "request_timeout_ms": REQUEST_MS}
-    with KafkaAdminClient(bootstrap_servers=servers, **limits) as admin:
+    with KafkaAdminClient(**servers, **limits) as admin:
         if topic not in admin.list_topics():
             raise ProduceError(f"Kafka at {bootstrap_servers} has no topic {topic}; make it with ./scripts/topics")
     producer = KafkaProducer(
-        bootstrap_servers=servers,
-        acks="all",
-        enable_idempotence=True,
-        allow_auto_create_topics=False,
-        linger_ms=5,
-        delivery_timeout_ms=DELIVERY_MS,
-        max_block_ms=CONNECT_MS,
-        **limits,
-    )
+        acks="all", enable_idempotence=True, allow_auto_create_topics=False, linger_ms=5,
+        delivery_timeout_ms=DELIVERY_MS, max_block_ms=CONNECT_MS, **servers, **limits,
+    )  # fmt: skip
     try:
         yield producer
     finally:

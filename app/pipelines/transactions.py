@@ -1,6 +1,6 @@
 """Client transactions: what each client has spent."""
 
-from app.model import Check, Column, Count, Dedup, LakeTable, Max, Mean, Min, Pipeline, Sum, Topic, View
+from app.model import Check, Column, Count, Dedup, Example, LakeTable, Max, Mean, Min, Pipeline, Sum, Topic, View
 
 PIPELINE = Pipeline(
     name="transactions",
@@ -40,6 +40,23 @@ PIPELINE = Pipeline(
                 Min("min", of="amount"),
                 Max("max", of="amount"),
             ),
+        ),
+    ),
+    # What becomes of messages: the test of all that stands above.
+    examples=(
+        Example('{"event_id": "1", "client": " Ada ", "amount": 12.50, "event_time": "2026-01-01T09:00:00Z"}'),
+        Example('{"event_id": "2", "client": "Bob", "amount": "0.01", "event_time": "2025-12-01T09:00:00+01:00"}'),
+        Example(
+            '{"event_id": "3", "client": "Ada", "amount": 0, "event_time": "2026-01-01T09:00:00Z"}',
+            reason="amount_not_positive",
+        ),
+        Example(
+            '{"event_id": "4", "amount": 12.50, "event_time": "2026-01-01T09:00:00Z"}',
+            reason="missing_client",
+        ),
+        Example(
+            '{"event_id": "5", "client": "Ada", "amount": 12.50, "event_time": "2026-01-02T12:00:01Z"}',
+            reason="event_time_in_future",
         ),
     ),
 )

@@ -218,6 +218,7 @@ tidemark_jars() { # exports TIDEMARK_SPARK_JARS and TIDEMARK_KAFKA_JARS
 
 # --------------------------------------------------------------------------------------------------------------------
 
+# shellcheck disable=SC2120 # scripts that only need the product give no argument
 tidemark_environment() { # [dev]
   tidemark_venv "$@" && tidemark_java && tidemark_jars || return 1
   case $PATH in "$TIDEMARK_VENV/bin:"*) ;; *) export PATH="$TIDEMARK_VENV/bin:$JAVA_HOME/bin:$PATH" ;; esac

@@ -2,16 +2,18 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from kafka import KafkaProducer
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from app.archive import Archive
@@ -21,12 +23,14 @@ from app.lake import Lake
 from app.ledger import Ledger, Version
 from app.migrate import register
 from app.model import Pipeline
-from app.pipelines.transactions import PIPELINE
 from app.postgres import Connection, Role
+from app.relations import relations
 from app.settings import Settings
 from app.speed import Speed
+from app.transform import decode, needed
 from app.verify import Verdict, verify
 from embedded.kafka import create_topic
+from tests.faults.definition import definition
 
 _numbers = itertools.count(1)
 NOW = datetime.now(UTC).isoformat()
@@ -61,35 +65,49 @@ class Stack:
         return other
 
     def send(self, *messages: Any, partition: int | None = None) -> None:
-        """Sends messages, as JSON unless they are bytes or None; keyed by client where they have one."""
+        """Sends messages, as JSON unless they are bytes or None; keyed by client, or by `none`."""
         for message in messages:
             value = message if isinstance(message, bytes | None) else json.dumps(message).encode()
-            key = message["client"].encode() if isinstance(message, dict) and "client" in message else None
-            self.producer.send(self.pipeline.topic.name, value=value, key=key, partition=partition)
+            key = (message.get("client") if isinstance(message, dict) else None) or "none"
+            self.producer.send(self.pipeline.topic.name, value=value, key=key.encode(), partition=partition)
         self.producer.flush()
 
     def speed(self) -> Speed:
         return Speed(self.spark, Ledger(self.connection(Role.SPEED), self.pipeline), self.settings)
 
+    @contextmanager
+    def working(self, role: Role) -> Iterator[Ledger]:
+        """A ledger whose claims end with it at once, not when Postgres sees that its connection is closed."""
+        with connected(self.settings, role) as connect:
+            ledger = Ledger(connect(), self.pipeline)
+            try:
+                yield ledger
+            finally:
+                ledger.connection.rollback()
+                with ledger.connection, ledger.connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock_all()")
+
     def stream(self, accept_loss: bool = False) -> Speed:
         """Runs the speed layer until it has read the topic to its end, then stops it."""
-        with connected(self.settings, Role.SPEED) as connect:
-            speed = Speed(self.spark, Ledger(connect(), self.pipeline), self.settings)
+        with self.working(Role.SPEED) as ledger:
+            speed = Speed(self.spark, ledger, self.settings)
             _finish(speed.start(accept_loss))
         return speed
 
-    def archive(self, accept_loss: bool = False) -> None:
+    def archive(self, accept_loss: bool = False) -> Archive:
         """Runs the archive until it holds the topic to its end, then stops it."""
-        with connected(self.settings, Role.SPEED) as connect:
-            _finish(Archive(self.lake, Ledger(connect(), self.pipeline), self.settings).start(accept_loss))
+        with self.working(Role.SPEED) as ledger:
+            archive = Archive(self.lake, ledger, self.settings)
+            _finish(archive.start(accept_loss))
+        return archive
 
     def batch(self, full: bool = False, **options: Any) -> Version:
-        with connected(self.settings, Role.BATCH) as connect:
-            return run(self.lake, Ledger(connect(), self.pipeline), self.settings, full, **options)
+        with self.working(Role.BATCH) as ledger:
+            return run(self.lake, ledger, self.settings, full, **options)
 
     def verify(self) -> Verdict:
-        with connected(self.settings, Role.BATCH) as connect:
-            return verify(self.lake, Ledger(connect(), self.pipeline), self.settings)
+        with self.working(Role.BATCH) as ledger:
+            return verify(self.lake, ledger, self.settings)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a reader gets."""
@@ -97,15 +115,72 @@ class Stack:
             cursor.execute(query)
             return list(cursor.fetchall())
 
+    def count_everything(self) -> Version:
+        """Runs both layers to the end of the topic, and publishes an incremental version."""
+        self.stream()
+        self.archive()
+        return self.batch()
+
+    def offsets(self) -> dict[int, int]:
+        """Up to where the speed layer has counted, by partition."""
+        found = self.owner("SELECT offsets FROM tidemark.ledger WHERE pipeline = %s AND fingerprint = %s", *self._key)
+        return {int(partition): offset for partition, offset in found[0][0].items()}
+
+    def owner(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the owner of the tables gets; each statement is a transaction."""
+        with connected(self.settings, Role.MIGRATE) as connect, connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self.pipeline.name, self.pipeline.fingerprint
+
+    def backup(self) -> dict[str, str]:
+        """All rows that Postgres holds of this definition, by table, in an order that they can be written in."""
+        tables = [f"tidemark.{name}" for name in ("version", "published", "segment", "ledger", "loss")]
+        tables += [f"{schema}.{r.name}" for schema in ("batch", "speed") for r in relations(self.pipeline)]
+        rows = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text FROM"
+        return {table: self.owner(f"{rows} {table} AS t {self._of(table)}")[0][0] for table in tables}
+
+    def restore(self, backup: dict[str, str]) -> None:
+        """Puts Postgres back to a backup."""
+        deleted = [f"DELETE FROM {table} {self._of(table)}" for table in reversed(backup)]
+        written = [f"INSERT INTO {t} SELECT * FROM jsonb_populate_recordset(NULL::{t}, %s)" for t in backup]
+        self.owner("; ".join(deleted + written), *backup.values())
+
+    def _of(self, table: str) -> str:
+        return f"WHERE pipeline = '{self.pipeline.name}'" if table.startswith("tidemark.") else ""
+
+    def bronze(self) -> list[tuple[int, int, bytes | None]]:
+        """Partition, offset and value of each message of the master dataset."""
+        found = self.lake.bronze().select("partition", "offset", "value").collect()
+        return sorted((p, offset, None if value is None else bytes(value)) for p, offset, value in found)
+
+    def events(self) -> DataFrame:
+        """All events of the master dataset, as the speed query gives them to its micro-batch function."""
+        return decode(self.lake.bronze(), self.pipeline).select(*needed(self.pipeline))
+
+    def table(self, name: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Columns of a lake table, sorted."""
+        found = self.spark.read.format("delta").load(self.lake.path(name)).select(*columns).collect()
+        return sorted(tuple(row) for row in found)
+
+    def checkpoint(self) -> Path:
+        """Folder of the speed layer's checkpoint."""
+        return Path(urlsplit(self.speed().checkpoint.path).path)
+
     def totals(self, view: str = "clients") -> dict[str, tuple[int, Decimal]]:
         """Count and total of each client in the merged view."""
         return {
             client: (count, total)
-            for client, count, total in self.rows(f"SELECT client, count, total FROM serving.{self.pipeline.name}_{view}")
+            for client, count, total in self.rows(
+                f"SELECT client, count, total FROM serving.{self.pipeline.name}_{view}"
+            )
         }
 
     def quarantined(self) -> dict[str, int]:
-        return dict(self.rows(f"SELECT reason, events FROM serving.{self.pipeline.name}_quarantine"))  # type: ignore[arg-type]
+        return dict(self.rows(f"SELECT reason, events FROM serving.{self.pipeline.name}_quarantine"))
 
 
 def _finish(query: StreamingQuery) -> None:
@@ -115,18 +190,29 @@ def _finish(query: StreamingQuery) -> None:
         query.stop()
 
 
+NewStack = Callable[..., Stack]
+
+
 @pytest.fixture
-def stack(spark: SparkSession, database: Settings, kafka_bootstrap: str) -> Iterator[Stack]:
-    """A pipeline like transactions, with a name, a topic and tables of its own, and no history files."""
-    name = f"test{next(_numbers)}"
-    topic = replace(PIPELINE.topic, name=name)
-    pipeline = replace(PIPELINE, name=name, topic=topic, history=(), max_quarantined_percent=100)
+def new_stack(spark: SparkSession, database: Settings, kafka_bootstrap: str) -> Iterator[NewStack]:
+    """Makes pipelines like transactions, each with a name, a topic and tables of its own, and no history files."""
     settings = database.model_copy(update={"kafka_bootstrap_servers": kafka_bootstrap})
-    create_topic(kafka_bootstrap, name, topic.partitions)
     with ExitStack() as exits:
-        made = Stack(spark, settings, pipeline, exits)
-        register(made.connection(Role.MIGRATE), pipeline)
-        yield made
+
+        def make(**changes: Any) -> Stack:
+            pipeline = definition(f"test{next(_numbers)}", **changes)
+            create_topic(kafka_bootstrap, pipeline.topic.name, pipeline.topic.partitions)
+            made = Stack(spark, settings, pipeline, exits)
+            register(made.connection(Role.MIGRATE), pipeline)
+            return made
+
+        yield make
 
 
-__all__: Sequence[str] = ["NOW", "Stack", "event"]
+@pytest.fixture
+def stack(new_stack: NewStack) -> Stack:
+    """A pipeline of the test's own."""
+    return new_stack()
+
+
+__all__: Sequence[str] = ["NOW", "NewStack", "Stack", "event"]

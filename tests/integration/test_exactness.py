@@ -1,8 +1,17 @@
-"""The merged view equals a recount: late events, duplicates, cuts."""
+"""The merged view equals a recount: late events, duplicates, cuts, and every measure."""
 
+import json
+from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
-from tests.integration.conftest import Stack, event
+import pytest
+
+from app import lake
+from app.model import Dedup
+from tests.integration.conftest import NOW, NewStack, Stack, event
+from tests.integration.oracle import COLUMNS, VIEWS, Event, actual, expected
 
 
 def test_speed_alone_counts_every_event_once(stack: Stack) -> None:
@@ -40,6 +49,20 @@ def test_an_incremental_batch_gives_what_a_full_one_gives(stack: Stack) -> None:
     assert stack.verify().exact
 
 
+def test_an_event_that_is_days_late_counts_before_and_after_a_batch(stack: Stack) -> None:
+    for number in range(3):  # Spark drops by the watermark of the micro-batch before the last
+        stack.send(event(f"{number}"))
+        stack.stream()
+    stack.archive()
+    stack.batch()
+    stack.send(*(event(f"late{days}", time=_days_ago(days)) for days in (1, 30, 365)))
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (6, Decimal("6.00"))}
+    stack.batch()
+    assert stack.totals() == {"ada": (6, Decimal("6.00"))}
+
+
 def test_a_duplicate_within_the_horizon_counts_once(stack: Stack) -> None:
     stack.send(event("1"), event("1"))
     stack.stream()
@@ -60,3 +83,89 @@ def test_a_duplicate_across_a_cut_counts_once(stack: Stack) -> None:
     assert stack.verify().exact
     stack.batch()
     assert stack.totals() == {"ada": (1, Decimal("1.00"))}
+
+
+def test_of_duplicates_in_two_partitions_of_one_micro_batch_the_first_to_arrive_counts(stack: Stack) -> None:
+    for number in range(20):
+        stack.send(event(f"{number}", amount="1.00"), partition=2)
+        stack.send(event(f"{number}", amount="5.00"), partition=number % 2)
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (20, Decimal("20.00"))}
+    assert stack.verify().exact
+
+
+def test_a_duplicate_of_history_is_corrected_by_the_next_incremental_batch(
+    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "history.json").write_text("".join(f"{json.dumps(event(id_))}\n" for id_ in ("1", "2", "2")))
+    monkeypatch.setattr(lake, "HOME", tmp_path)
+    stack = new_stack(history=("history.json",))
+    first = stack.batch()
+    assert (first.accepted, first.duplicates) == (2, 1)
+    stack.send(event("1"), event("3"))
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (4, Decimal("4.00"))}  # the speed layer never saw the history
+    assert not stack.verify().exact
+    second = stack.batch()
+    assert (second.mode, second.accepted, second.duplicates) == ("incremental", 3, 2)
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
+    assert stack.verify().exact
+
+
+def test_a_duplicate_beyond_the_horizon_is_corrected_by_the_next_incremental_batch(new_stack: NewStack) -> None:
+    stack = new_stack(dedup=Dedup("event_id", horizon="1 second"))
+    stack.send(event("0"))
+    stack.stream()
+    stack.archive()
+    stack.batch()
+    sent = 1
+    while stack.totals()["ada"][0] == sent and sent < 30:  # until the speed layer has forgotten the id
+        stack.send(event("0"), event(f"{sent}"))
+        stack.stream()
+        sent += 1
+    stack.archive()
+    assert stack.totals() == {"ada": (sent + 1, Decimal(sent + 1))}
+    assert not stack.verify().exact
+    version = stack.batch()
+    assert (version.mode, version.accepted, version.duplicates) == ("incremental", sent, sent - 1)
+    assert stack.totals() == {"ada": (sent, Decimal(sent))}
+    assert stack.verify().exact
+
+
+def test_every_measure_and_window_is_exact_across_two_cuts(new_stack: NewStack) -> None:
+    stack = new_stack(columns=COLUMNS, views=VIEWS)
+    events = [*map(_some_event, range(60))]
+    for lot, upto in enumerate((20, 40, 60)):
+        for sent in events[upto - 20 : upto]:
+            stack.send(sent.message(), partition=sent.at[0])
+        stack.stream()
+        assert actual(stack.rows, stack.pipeline) == expected(events[:upto])
+        stack.archive()
+        if lot < 2:
+            stack.batch()
+            assert actual(stack.rows, stack.pipeline) == expected(events[:upto])
+    verdict = stack.verify()
+    assert verdict.exact
+    assert verdict.rows == {"clients": 4, "everything": 1, "minutes": 48, "sliding": 9, "quarantine": 0}
+
+
+def _days_ago(days: int) -> str:
+    return (datetime.fromisoformat(NOW) - timedelta(days=days)).isoformat()
+
+
+def _some_event(number: int) -> Event:
+    """Events with equal amounts and moments, some without a score, out of order in time, in three partitions."""
+    values: dict[str, Any] = {
+        "client": f"client-{number % 4}",
+        "amount": Decimal(number * 37 % 11 + 1) + Decimal("0.10"),
+        "score": None if number % 5 == 0 else Decimal(number * 13 % 17) / 8 - 1,
+        "time": datetime.fromisoformat("2026-01-01T12:00:00Z") + timedelta(seconds=number * 41 % 48 * 47),
+    }
+    return Event(id=f"{number:02}", at=(number % 4 % 3, _offset(number), 0), **values)
+
+
+def _offset(number: int) -> int:
+    """How many of the events before go to the same partition."""
+    return sum(other % 4 % 3 == number % 4 % 3 for other in range(number))

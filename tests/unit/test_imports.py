@@ -11,7 +11,7 @@ import pytest
 
 HOME = Path(__file__).resolve().parents[2]
 CONFIG = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["importlinter"]
-NOT_SHIPPED = {"tests"}
+NOT_SHIPPED = {"bench", "tests"}
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "an unknown lake column": (lambda: lake("a", columns=("b",)), "lake[a].columns", "allowed: id, at,"),
     "a filter by an unknown column": (lambda: lake("a", "b > 0"), "lake[a].where", "allowed: id, at,"),
     "a filter that does not parse": (lambda: lake("a", "kind ="), "lake[a].where", "Spark SQL expression"),
+    "an example of nothing": (lambda: m.Example(message=""), "message", "at least 1 character"),
+    "an example of no reason": (lambda: m.Example("{}", reason=""), "reason", "at least 1 character"),
     "two views of a name": (lambda: pipeline(views=(VIEW, VIEW)), "views", "kinds named twice"),
     "a view named quarantine": (lambda: pipeline(views=(app.model.QUARANTINE,)), "views", "quarantine named twice"),
     "an unknown key": (lambda: view(keys=("client",)), "views[v].keys", "allowed: id, at,"),

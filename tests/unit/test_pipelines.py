@@ -45,6 +45,7 @@ SAME: dict[str, dict[str, Any]] = {
     "a view's description": view(description="Something else"),
     "the partitions": {"topic": m.Topic("sales", 30)},
     "the history": {"history": ()},
+    "an example": {"examples": (m.Example("{}", reason="missing_id"),)},
     "the limit of the quarantine": {"max_quarantined_percent": 1},
 }
 OTHER: dict[str, dict[str, Any]] = {

@@ -1,0 +1,24 @@
+"""The batch job, killed with SIGKILL when it has computed and written the lake and not yet published.
+
+Run by spark-submit in a session of its own, which dies as a whole, JVM and Python. Reads the settings and
+TEST_PIPELINE.
+"""
+
+import os
+import signal
+from typing import Any
+from unittest.mock import patch
+
+from app.batch_job import main
+from app.ledger import Ledger
+from tests.faults.definition import give_it_to_the_job
+
+
+def die(*_: Any) -> None:
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    give_it_to_the_job()
+    with patch.object(Ledger, "publish", die):
+        main()

@@ -1,0 +1,127 @@
+"""Messages that Kafka has deleted before they were read: the job stops and says so, or goes on as it is told."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from app.gap import LogShorter, OffsetGap
+from embedded.kafka import create_topic
+from tests.integration.conftest import Stack, event
+
+LOSSES = "SELECT layer, partition, first_offset, next_offset FROM tidemark.loss WHERE pipeline = %s ORDER BY layer"
+
+
+@pytest.fixture
+def admin(kafka_bootstrap: str) -> Iterator[KafkaAdminClient]:
+    client = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    yield client
+    client.close()
+
+
+def expire(admin: KafkaAdminClient, stack: Stack, partition: int, before: int) -> None:
+    """Deletes the messages of a partition below an offset, as retention does."""
+    deleted = admin.delete_records({TopicPartition(stack.pipeline.topic.name, partition): before})
+    assert [found["low_watermark"] for found in deleted.values()] == [before]
+
+
+def test_a_gap_stops_both_layers_until_the_loss_is_accepted(stack: Stack, admin: KafkaAdminClient) -> None:
+    name = stack.pipeline.name
+    stack.send(event("1"), event("2"), partition=0)
+    stack.stream()
+    stack.archive()
+    stack.send(event("3"), event("4"), event("5"), partition=0)
+    stack.send(event("6"), partition=1)
+    expire(admin, stack, partition=0, before=4)
+    state = (stack.offsets(), stack.totals(), len(stack.bronze()))
+    said = f"topic {name} partition 0: expected offset 2, Kafka starts at 4.* app/streaming_job.py {name} --accept-loss"
+    with pytest.raises(OffsetGap, match=f"gap in the speed layer of {name}: {said}"):
+        stack.stream()
+    with pytest.raises(OffsetGap, match=f"gap in the archive layer of {name}: {said}"):
+        stack.archive()
+    assert (stack.offsets(), stack.totals(), len(stack.bronze())) == state
+    assert state == ({0: 2, 1: 0, 2: 0}, {"ada": (2, Decimal("2.00"))}, 2)
+    assert stack.owner(LOSSES, name) == []
+
+    stack.stream(accept_loss=True)
+    stack.archive(accept_loss=True)
+
+    assert stack.owner(LOSSES, name) == [("archive", 0, 2, 4), ("speed", 0, 2, 4)]
+    assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+    assert stack.offsets() == {0: 5, 1: 1, 2: 0}
+    assert stack.verify().exact
+    assert stack.batch().accepted == 4
+    assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+
+
+def test_a_loss_that_the_archive_had_read_comes_back_with_the_next_batch(stack: Stack, admin: KafkaAdminClient) -> None:
+    stack.send(event("1"), event("2"), partition=0)
+    stack.archive()
+    stack.stream()
+    backup = stack.backup()
+    stack.send(event("3"), event("4"), partition=0)
+    stack.archive()
+    expire(admin, stack, partition=0, before=3)
+    stack.restore(backup)
+    stack.stream(accept_loss=True)
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
+    stack.batch()
+    assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+    assert stack.verify().exact
+
+
+def test_a_loss_at_the_end_of_a_partition_does_not_stop_the_batch_layer(stack: Stack, admin: KafkaAdminClient) -> None:
+    stack.settings = stack.settings.model_copy(update={"archive_wait": 3})
+    stack.send(event("1"), partition=0)
+    stack.stream()
+    stack.archive()
+    stack.send(event("2"), partition=0)
+    expire(admin, stack, partition=0, before=2)
+    stack.stream(accept_loss=True)
+    stack.archive(accept_loss=True)
+    assert stack.batch().cut[0] == 2
+    assert stack.totals() == {"ada": (1, Decimal("1.00"))}
+
+
+def test_a_topic_that_was_made_anew_stops_both_layers(stack: Stack, admin: KafkaAdminClient) -> None:
+    name = stack.pipeline.name
+    stack.send(event("1"), event("2"), partition=1)
+    stack.stream()
+    stack.archive()
+    admin.delete_topics([name])
+    _wait_until_gone(admin, name)
+    create_topic(stack.settings.kafka_bootstrap_servers, name, stack.pipeline.topic.partitions)
+    stack.send(event("3"), partition=1)
+    for layer, start in (("speed", stack.stream), ("archive", stack.archive)):
+        said = f"the {layer} layer stands at offset 2 of topic {name} partition 1, Kafka ends at 1"
+        with pytest.raises(LogShorter, match=said):
+            start(accept_loss=True)
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
+    assert stack.offsets() == {0: 0, 1: 2, 2: 0}
+
+
+def test_a_micro_batch_that_starts_above_the_ledger_is_refused(stack: Stack) -> None:
+    stack.stream()
+    backup = stack.backup()
+    stack.send(event("1"), event("2"), partition=0)
+    running = stack.stream()
+    stack.archive()
+    stack.restore(backup)
+    running.committed = stack.offsets()
+    running.ledger = stack.speed().ledger
+    refused = f"{stack.pipeline.name}: .* starts at {{0: 2}}, the ledger expects {{0: 0}}. Start the job again"
+    with pytest.raises(OffsetGap, match=re.compile(refused)):
+        running.write(stack.events(), 0)
+    assert stack.offsets() == {0: 0, 1: 0, 2: 0}
+    assert stack.totals() == {}
+    stack.stream()
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
+
+
+@retry(retry=retry_if_result(bool), stop=stop_after_delay(30), wait=wait_fixed(0.1))
+def _wait_until_gone(admin: KafkaAdminClient, topic: str) -> bool:
+    return topic in admin.list_topics()

@@ -1,0 +1,104 @@
+"""`kill -9` of a job at the worst moment: afterwards everything is counted, once."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from app.ledger import LedgerError
+from app.postgres import Role
+from embedded.spark import command
+from tests.faults.definition import VARIABLE
+from tests.integration.conftest import Stack, event
+
+FAULTS = Path(__file__).resolve().parents[1] / "faults"
+SECONDS = 180  # that a job may take, Spark's start included
+
+
+@contextmanager
+def submitted(
+    stack: Stack, job: str, script: str, folder: Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A job with a fault, as a process with a session of its own; what is left of it is killed."""
+    words = [*command(job, memory="512m")[:-1], str(FAULTS / script)]
+    at = stack.settings.model_dump(include={"kafka_bootstrap_servers", "pg_url", "lake_path", "checkpoint_path"})
+    at |= {"secrets_path": stack.settings.secrets_path, "archive_interval": 1, "archive_wait": 60}
+    own = {name.upper(): str(value) for name, value in at.items()} | {VARIABLE: stack.pipeline.name}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            words, env=os.environ | own | environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_until_killed(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Waits for a job to be killed by its fault, and by nothing else."""
+    assert process.wait(SECONDS) == -signal.SIGKILL, (folder / "log").read_text()
+
+
+def test_a_streaming_job_killed_between_the_two_commits_counts_everything_once(stack: Stack, tmp_path: Path) -> None:
+    stack.send(event("1", amount="1.10"), event("2", "bob"), b"broken")
+    with submitted(stack, "streaming", "streaming_killed_after_commit.py", tmp_path, KILLED_AT="2") as job:
+        _wait_until_counted(stack, events=3)
+        stack.send(event("3", amount="3.30"), event("1", amount="1.10"))
+        wait_until_killed(job, tmp_path)
+    assert sum(stack.offsets().values()) == 5
+    assert stack.totals() == {"ada": (2, Decimal("4.40")), "bob": (1, Decimal("1.00"))}
+    assert _commits(stack) == ["0"]  # the micro-batch that is in the ledger is not in the checkpoint
+    _wait_until_free(stack, Role.SPEED, "speed")
+    stack.send(event("3", amount="3.30"), event("4", amount="4.40"))
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (3, Decimal("8.80")), "bob": (1, Decimal("1.00"))}
+    assert stack.quarantined() == {"not_json_objects": 1}
+    assert len(stack.bronze()) == 7
+    assert stack.verify().exact
+
+
+def test_a_batch_job_killed_before_it_publishes_leaves_the_version_before_exact(stack: Stack, tmp_path: Path) -> None:
+    stack.send(event("1", amount="1.10"), b"broken")
+    stack.count_everything()
+    stack.send(event("2", amount="2.20"), event("1", amount="1.10"))
+    stack.stream()
+    stack.archive()
+    with submitted(stack, "batch", "batch_killed_before_publish.py", tmp_path) as job:
+        wait_until_killed(job, tmp_path)
+    assert stack.table("silver", "event_id") == [("1",), ("2",)]  # it had written the lake
+    assert stack.rows(f"SELECT version FROM serving.status WHERE pipeline = '{stack.pipeline.name}'") == [(1,)]
+    assert stack.totals() == {"ada": (2, Decimal("3.30"))}
+    assert stack.verify().exact
+    _wait_until_free(stack, Role.BATCH, "batch")
+    stack.send(event("3", amount="3.30"), b"broken")
+    version = stack.count_everything()
+    assert (version.version, version.mode, version.accepted, version.duplicates) == (2, "incremental", 3, 1)
+    assert stack.totals() == {"ada": (3, Decimal("6.60"))}
+    assert stack.table("silver", "event_id") == [("1",), ("2",), ("3",)]
+    assert len(stack.table("quarantine", "_offset")) == 2
+    assert stack.verify().exact
+
+
+def _commits(stack: Stack) -> list[str]:
+    """The micro-batches that the checkpoint holds as done."""
+    return sorted(path.name for path in (stack.checkpoint() / "commits").iterdir() if path.name.isdigit())
+
+
+@retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(SECONDS), wait=wait_fixed(0.2))
+def _wait_until_counted(stack: Stack, events: int) -> bool:
+    return sum(stack.offsets().values()) == events
+
+
+@retry(retry=retry_if_exception_type(LedgerError), stop=stop_after_delay(30), wait=wait_fixed(0.1))
+def _wait_until_free(stack: Stack, role: Role, work: str) -> None:
+    """Waits until Postgres sees that the connection of a killed job is gone."""
+    with stack.working(role) as ledger:
+        ledger.claim(work)

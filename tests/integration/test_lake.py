@@ -1,0 +1,63 @@
+"""The lake: each message once in the master dataset, each accepted event once in the derived tables."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from tests.integration.conftest import Stack, event
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def test_the_master_dataset_holds_every_message_as_it_came(stack: Stack) -> None:
+    stack.send(event("1"), b"\xff\x00broken", None, partition=1)
+    stack.archive()
+    stack.send(event("1"), partition=1)
+    stack.archive()
+    good = json.dumps(event("1")).encode()
+    assert stack.bronze() == [(1, 0, good), (1, 1, b"\xff\x00broken"), (1, 2, None), (1, 3, good)]
+    rows = stack.lake.bronze().orderBy("offset").collect()
+    assert [row["topic"] for row in rows] == [stack.pipeline.topic.name] * 4
+    assert [row["key"] for row in rows] == [b"ada", b"none", b"none", b"ada"]
+    assert [row["source"] for row in rows] == [None] * 4
+
+
+def test_derived_tables_hold_each_event_once_over_incremental_and_interrupted_batches(stack: Stack) -> None:
+    stack.send(event("1", amount="1.10"), event("1"), b"broken 1", partition=0)
+    stack.count_everything()
+    stack.send(event("2", amount="2.20"), b"broken 2", partition=0)
+    stack.stream()
+    stack.archive()
+    with pytest.raises(Killed):
+        stack.batch(before_publish=_kill)
+    assert stack.totals() == {"ada": (2, Decimal("3.30"))}
+    stack.send(event("3", amount="3.30"), event("2"), b"broken 3", partition=0)
+    version = stack.count_everything()
+    counted = (version.version, version.mode, version.accepted, version.duplicates, version.quarantined)
+    assert counted == (2, "incremental", 3, 2, 3)
+    assert stack.table("silver", "event_id", "amount", "_offset") == [
+        ("1", Decimal("1.10"), 0),
+        ("2", Decimal("2.20"), 3),
+        ("3", Decimal("3.30"), 5),
+    ]
+    assert stack.table("quarantine", "_offset", "_value") == [(2, b"broken 1"), (4, b"broken 2"), (7, b"broken 3")]
+    assert stack.table(f"ids/{stack.pipeline.fingerprint}", "_identity", "_offset") == [
+        ("event:1", 0),
+        ("event:2", 3),
+        ("event:3", 5),
+    ]
+
+
+def test_a_batch_of_a_topic_that_nothing_was_read_from_does_not_stop_the_next(stack: Stack) -> None:
+    assert stack.batch().accepted == 0
+    stack.send(event("1"))
+    assert stack.count_everything().accepted == 1
+    assert stack.totals() == {"ada": (1, Decimal("1.00"))}
+    assert stack.table("silver", "event_id") == [("1",)]
+
+
+def _kill() -> None:
+    raise Killed

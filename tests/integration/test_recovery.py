@@ -1,0 +1,145 @@
+"""What is lost or put back, the job goes on at the ledger: nothing counts twice, nothing is missed."""
+
+import json
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyspark.errors import StreamingQueryException
+
+from app import lake
+from tests.integration.conftest import NewStack, Stack, event
+
+
+def test_a_lost_checkpoint_loses_and_repeats_nothing(stack: Stack) -> None:
+    stack.send(event("1"), event("2"))
+    stack.stream()
+    shutil.rmtree(stack.checkpoint())
+    stack.send(event("1"), event("3"))
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
+    assert stack.verify().exact
+
+
+def test_a_duplicate_in_another_partition_counts_once_after_a_lost_checkpoint(stack: Stack) -> None:
+    stack.send(event("1"), partition=2)
+    stack.send(event("2"), partition=0)
+    stack.stream()
+    shutil.rmtree(stack.checkpoint())
+    stack.send(event("1"), partition=0)
+    stack.send(event("2"), partition=2)
+    stack.stream()
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
+
+
+def test_a_checkpoint_older_than_the_ledger_repeats_nothing(stack: Stack, tmp_path: Path) -> None:
+    stack.send(event("1"))
+    stack.stream()
+    shutil.copytree(stack.checkpoint(), tmp_path / "older")
+    stack.send(event("1"), event("2"))
+    stack.stream()
+    stack.send(event("3"))
+    stack.stream()
+    shutil.rmtree(stack.checkpoint())
+    shutil.copytree(tmp_path / "older", stack.checkpoint())
+    stack.send(event("1"), event("2"), event("3"), event("4"))
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+    assert stack.verify().exact
+
+
+def test_postgres_put_back_in_time_misses_nothing(stack: Stack) -> None:
+    stack.send(event("1"), event("2"))
+    stack.count_everything()
+    stack.send(event("3"))
+    stack.stream()
+    backup = stack.backup()
+    stack.send(event("4"))
+    stack.count_everything()
+    stack.restore(backup)
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
+    stack.send(*(event(f"{number}") for number in range(1, 6)))
+    stack.stream()
+    stack.archive()
+    assert stack.totals() == {"ada": (5, Decimal("5.00"))}
+    assert stack.verify().exact
+    version = stack.batch()
+    assert (version.version, version.mode, version.accepted, version.duplicates) == (2, "incremental", 5, 4)
+    assert stack.totals() == {"ada": (5, Decimal("5.00"))}
+    assert stack.table("silver", "event_id") == [("1",), ("2",), ("3",), ("4",), ("5",)]
+
+
+def test_postgres_put_back_under_a_running_job_stops_it(stack: Stack) -> None:
+    backup = stack.backup()
+    query = stack.speed().start(accept_loss=False)
+    try:
+        stack.send(event("1"))
+        query.processAllAvailable()
+        stack.restore(backup)
+        stack.send(event("2"))
+        with pytest.raises(
+            StreamingQueryException, match=r"LedgerError: the ledger of test.* another process moved it"
+        ):
+            query.processAllAvailable()
+    finally:
+        query.stop()
+    assert stack.totals() == {}
+
+
+def test_a_micro_batch_written_again_changes_nothing(stack: Stack) -> None:
+    stack.send(event("1", "ada", "1.10"), event("2", "bob"), b"broken")
+    running = stack.stream()
+    stack.archive()
+    offsets, totals = stack.offsets(), stack.totals()
+    restarted = stack.speed()
+    restarted.committed = restarted.ledger.offsets()
+    for speed in (running, restarted):
+        speed.ledger = stack.speed().ledger
+        speed.write(stack.events(), 0)
+        assert (stack.offsets(), stack.totals()) == (offsets, totals)
+    assert sum(offsets.values()) == 3
+    assert totals == {"ada": (1, Decimal("1.10")), "bob": (1, Decimal("1.00"))}
+    assert stack.quarantined() == {"not_json_objects": 1}
+
+
+def test_the_master_dataset_holds_each_message_once_whatever_happens_to_the_archive(stack: Stack) -> None:
+    stack.send(event("1"), None, event("1"))
+    archive = stack.archive()
+    held = stack.bronze()
+    archive.write(stack.lake.bronze(), 0)
+    assert stack.bronze() == held
+    archive.checkpoint.delete()
+    stack.send(event("2"))
+    stack.archive()
+    stack.archive()
+    expected = [json.dumps(event(id_)).encode() for id_ in ("1", "1", "2")]
+    assert sorted(value for _, _, value in stack.bronze() if value is not None) == expected
+    assert len(stack.bronze()) == 4
+    assert len({(partition, offset) for partition, offset, _ in stack.bronze()}) == 4
+
+
+def test_a_history_file_counts_once_whatever_its_name_and_when_a_batch_was_killed(
+    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.json").write_text("".join(f"{json.dumps(event(id_))}\n" for id_ in ("1", "2")))
+    monkeypatch.setattr(lake, "HOME", tmp_path)
+    stack = new_stack(history=("*.json",), dedup=None)
+    with pytest.raises(KeyboardInterrupt):
+        stack.batch(before_publish=_interrupt)
+    assert stack.totals() == {}
+    shutil.copy(tmp_path / "a.json", tmp_path / "b.json")
+    assert stack.batch().accepted == 2
+    (tmp_path / "c.json").write_text(f"{json.dumps(event('3'))}\n")
+    version = stack.batch()
+    assert (version.mode, version.accepted) == ("incremental", 3)
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
+    assert [(partition, offset) for partition, offset, _ in stack.bronze()] == [(-1, 0), (-1, 1), (-1, 2)]
+    assert stack.table("silver", "event_id") == [("1",), ("2",), ("3",)]
+    assert stack.verify().exact
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt

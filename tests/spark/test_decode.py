@@ -1,0 +1,230 @@
+"""What a message becomes: typed events, or events in the quarantine with the first reason that applies."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import DataFrame
+
+from app.model import Column, Count, Pipeline, Topic, View
+from app.transform import MAX_MESSAGE_BYTES, decode
+from tests.spark.conftest import Message, Messages, Table, arrived
+
+PIPELINE = Pipeline(
+    name="orders",
+    description="",
+    topic=Topic("orders", 1),
+    columns=(
+        Column("id", "string"),
+        Column("at", "timestamp"),
+        Column("amount", "decimal(6,2)"),
+        Column("units", "int", required=False),
+        Column("stock", "bigint", required=False),
+        Column("day", "date", required=False),
+        Column("paid", "boolean", required=False),
+    ),
+    event_time="at",
+    views=(View("all", (), (Count("orders"),)),),
+)
+ORDER = {"id": "a", "at": "2026-01-01T12:00:00Z", "amount": "1.50"}
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+GOOD = json.dumps(ORDER)
+
+
+def order(**changes: Any) -> str:
+    """An order as JSON; a change to `...` leaves the field out."""
+    return json.dumps({name: value for name, value in (ORDER | changes).items() if value is not ...})
+
+
+def reasons(source_df: DataFrame, pipeline: Pipeline = PIPELINE) -> DataFrame:
+    return decode(source_df, pipeline).select("_offset", "_index", "_reason")
+
+
+def expect_reasons(
+    messages: Messages, table: Table, expected: dict[Message, Any], pipeline: Pipeline = PIPELINE
+) -> None:
+    """Each message becomes one event with this reason, or several where a list of reasons is expected."""
+    source_df = messages(*expected)
+    listed = [reason if isinstance(reason, list) else [reason] for reason in expected.values()]
+    rows = [(offset, index, reason) for offset, found in enumerate(listed) for index, reason in enumerate(found)]
+    expected_df = table(rows, "_offset bigint, _index int, _reason string")
+
+    assert_df_equality(reasons(source_df, pipeline), expected_df, ignore_nullable=True, ignore_row_order=True)
+
+
+def expect_values(messages: Messages, table: Table, field: str, values: dict[Any, Any]) -> None:
+    """Each value of a field is decoded to this; where that is null, the event is in the quarantine as invalid."""
+    kind = PIPELINE.types[field]
+    actual_df = decode(messages(*(order(**{field: value}) for value in values)), PIPELINE)
+    rows = [(n, value, f"invalid_{field}" if value is None else None) for n, value in enumerate(values.values())]
+    expected_df = table(rows, f"_offset bigint, {field} {kind}, _reason string")
+
+    assert_df_equality(actual_df.select("_offset", field, "_reason"), expected_df, ignore_nullable=True)
+
+
+def test_an_object_becomes_one_event_with_its_origin(messages: Messages, table: Table) -> None:
+    source_df = messages(GOOD)
+
+    actual_df = decode(source_df, PIPELINE)
+
+    row = ("orders", 0, 0, 0, arrived(0), bytearray(GOOD.encode()), None, "a", NOON, Decimal("1.50"), *[None] * 4)
+    expected_df = table(
+        [row],
+        "_topic string, _partition int, _offset bigint, _index int, arrival timestamp, _value binary, _reason string, "
+        "id string, at timestamp, amount decimal(6,2), units int, stock bigint, day date, paid boolean",
+    )
+    assert_df_equality(actual_df, expected_df, ignore_nullable=True)
+
+
+def test_an_array_becomes_an_event_for_each_element(messages: Messages, table: Table) -> None:
+    source_df = messages(f"[{order(id='a')}, {order(id='b')}]", order(id="c"), f"  [ {order(id='d')} ]  ")
+
+    actual_df = decode(source_df, PIPELINE).select("_offset", "_index", "id", "_reason")
+
+    expected_df = table(
+        [(0, 0, "a", None), (0, 1, "b", None), (1, 0, "c", None), (2, 0, "d", None)],
+        "_offset bigint, _index int, id string, _reason string",
+    )
+    assert_df_equality(actual_df, expected_df, ignore_nullable=True, ignore_row_order=True)
+
+
+def test_an_element_that_is_null_is_an_event_in_the_quarantine(messages: Messages, table: Table) -> None:
+    expected: dict[Message, Any] = {"null": "not_an_object", f"[null, {GOOD}]": ["not_an_object", None]}
+
+    expect_reasons(messages, table, expected)
+
+
+def test_what_is_not_json_objects_is_one_event_in_the_quarantine(messages: Messages, table: Table) -> None:
+    wrong: list[Message] = [
+        "", " ", "hello", "5", '"text"', "true", "[]", "[[]]", "[1]", f"[{GOOD}, 1]", f"[[{GOOD}]]", f"[[{GOOD}], []]",
+        GOOD[:-1], f"[{GOOD}", f"[{GOOD},", f"[{GOOD},]", f"[{GOOD}, {GOOD[:-1]}]", '{"id": {"a": 1}', GOOD[:20],
+        f"{GOOD} x", f"{GOOD}}}", f"[{GOOD}] x", f"{GOOD}{GOOD}", f"{GOOD}\n{GOOD}",
+        f"{GOOD} // note", "\ufeff" + GOOD, '{"id": 01}', "{id: 1}",
+    ]  # fmt: skip
+
+    expect_reasons(messages, table, dict.fromkeys(wrong, "not_json_objects"))
+
+
+@pytest.mark.parametrize("tail", [f",{GOOD}", f"],[{GOOD}", "]", "]] and more", f"]] {GOOD}"])
+def test_what_follows_a_value_is_neither_dropped_nor_taken_for_json(
+    messages: Messages, table: Table, tail: str
+) -> None:
+    expect_reasons(messages, table, dict.fromkeys([GOOD + tail, f"[{GOOD}]{tail}"], "not_json_objects"))
+
+
+@pytest.mark.parametrize("space", ["\n", "\t", "\r\n", " \n "])
+def test_an_array_may_follow_any_white_space(messages: Messages, table: Table, space: str) -> None:
+    expect_reasons(messages, table, {f"{space}[{GOOD}, {GOOD}]{space}": [None, None]})
+
+
+def test_a_message_without_a_value_or_not_in_utf8_is_in_the_quarantine(messages: Messages, table: Table) -> None:
+    broken = GOOD.encode().replace(b'"a"', b'"\xff"')
+
+    expect_reasons(messages, table, {None: "null_value", broken: "invalid_utf8", b"\xc3": "invalid_utf8"})
+
+
+def test_a_message_counts_up_to_one_megabyte(messages: Messages, table: Table) -> None:
+    wide = json.dumps(ORDER | {"id": "é" * 100}, ensure_ascii=False)
+    fits = wide + " " * (MAX_MESSAGE_BYTES - len(wide.encode()))
+
+    expect_reasons(messages, table, {fits: None, f"{fits} ": "too_large", order(id="a" * 2_000_000): "too_large"})
+
+
+def test_a_field_that_is_missing_null_or_spelled_otherwise_is_named(messages: Messages, table: Table) -> None:
+    expected: dict[Message, Any] = {
+        "{}": "missing_id",
+        order(at=...): "missing_at",
+        order(amount=None): "missing_amount",
+        order(id=..., Id="a"): "missing_id",
+        order(units=None, stock=..., extra=1): None,
+    }
+
+    expect_reasons(messages, table, expected)
+
+
+def test_amounts_are_rounded_half_up_to_their_scale(messages: Messages, table: Table) -> None:
+    expected = {
+        1.005: "1.01", -1.005: "-1.01", "1.005": "1.01", "1.0049999999999999999": "1.00", " 2 ": "2.00", 1e2: "100.00",
+        "9999.994": "9999.99", "-9999.99": "-9999.99", "1e-99": "0.00",
+    }  # fmt: skip
+
+    expect_values(messages, table, "amount", {value: Decimal(text) for value, text in expected.items()})
+
+
+def test_what_is_no_amount_is_in_the_quarantine(messages: Messages, table: Table) -> None:
+    wrong = [
+        float("nan"),
+        float("inf"),
+        "NaN",
+        "Infinity",
+        10_000,
+        "9999.995",
+        1e99,
+        True,
+        "",
+        "one",
+        "1,5",
+        "0x1",
+        "1d",
+        "\0",
+    ]
+
+    expect_values(messages, table, "amount", dict.fromkeys(wrong))
+    expect_reasons(messages, table, dict.fromkeys((order(amount=[1]), order(amount={"a": 1})), "invalid_amount"))
+
+
+@pytest.mark.parametrize("amount", ["1e-999999999", "0." + "1" * 100_000], ids=["tiny", "long"])
+def test_no_number_can_stop_a_job(messages: Messages, table: Table, amount: str) -> None:
+    expect_reasons(messages, table, {order(amount=amount): "invalid_amount"})
+
+
+def test_whole_numbers_are_whole_and_in_range(messages: Messages, table: Table) -> None:
+    expect_values(messages, table, "units", {7: 7, "-7": -7, 2**31 - 1: 2**31 - 1, 2**31: None, 1.5: None, "x": None})
+    expect_values(messages, table, "stock", {-(2**63): -(2**63), 2**63: None, "1e3": None})
+
+
+def test_a_flag_is_true_or_false(messages: Messages, table: Table) -> None:
+    expect_values(messages, table, "paid", {True: True, "false": False, "maybe": None, 2: None})
+
+
+def test_a_time_has_a_date_and_is_utc_unless_it_says_otherwise(messages: Messages, table: Table) -> None:
+    expected = {
+        "2026-01-01T12:00:00": NOON,
+        "2026-01-01 13:00:00+01:00": NOON,
+        "2026-01-01": NOON.replace(hour=0),
+        "2026-01-01T12:00:00.123456Z": NOON.replace(microsecond=123_456),
+        "1900-01-01T00:00:00Z": datetime(1900, 1, 1, tzinfo=UTC),
+        "1969-12-31T23:59:59.999999Z": datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        "2999-12-31T23:59:59.999999Z": datetime(2999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    }
+
+    expect_values(messages, table, "at", expected)
+
+
+def test_what_is_no_time_is_in_the_quarantine(messages: Messages, table: Table) -> None:
+    wrong = ["12:30", "T12:30:00Z", "2026", "2026-01", "2026-02-30", "2026-01-01T25:00:00", 1767268800, "now", "", True]
+
+    expect_values(messages, table, "at", dict.fromkeys(wrong))
+
+
+@pytest.mark.parametrize("time", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_outside_the_years_1_to_9999_is_in_the_quarantine(messages: Messages, table: Table, time: str) -> None:
+    expect_reasons(messages, table, {order(at=time): "invalid_at"})
+
+
+def test_a_day_is_a_date(messages: Messages, table: Table) -> None:
+    wrong = dict.fromkeys(["2026-02-30", "2026", "12:30", "01.02.2026", "today"])
+
+    expect_values(messages, table, "day", {"1900-01-01": date(1900, 1, 1), "2999-12-31": date(2999, 12, 31)} | wrong)
+
+
+@pytest.mark.parametrize("day", ["2026-01-01 or so", "2026-01-01Tea", "0000-01-01"])
+def test_a_day_is_nothing_but_a_date(messages: Messages, table: Table, day: str) -> None:
+    expect_reasons(messages, table, {order(day=day): "invalid_day"})
+
+
+def test_a_zero_byte_in_a_string_is_in_the_quarantine(messages: Messages, table: Table) -> None:
+    expect_reasons(messages, table, {order(id="a\0b"): "invalid_id", order(id=""): None, order(id="\x01"): None})
