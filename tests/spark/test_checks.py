@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from chispa import assert_df_equality
 
 from app.model import Check, Column, Count, Pipeline, Topic, View
@@ -120,10 +119,5 @@ def test_a_cleaned_value_that_does_not_fit_its_column_is_in_the_quarantine(messa
     )
 
 
-@pytest.mark.parametrize(
-    "expression", ["try_divide(1, units + 5) > 0", "try_cast(kind as int) > 0", "get(array(1), units) > 0"]
-)
-def test_a_check_written_to_give_null_where_it_cannot_be_computed_has_failed(
-    messages: Messages, table: Table, expression: str
-) -> None:
-    expect_reasons(messages, table, {sale(units=-5): "right"}, checks=(Check("right", expression),))
+def test_a_check_that_gives_null_where_it_cannot_be_computed_has_failed(messages: Messages, table: Table) -> None:
+    expect_reasons(messages, table, {sale(units=-5): "right"}, checks=(Check("right", "try_cast(kind as int) > 0"),))
