@@ -1,0 +1,78 @@
+"""Starts a broker and Postgres of its own in a temporary folder, measures, and prints what was found."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from app.options import parser
+from app.topics import create_topic
+from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS
+from bench.load import fill
+from embedded.process import LOCALHOST, free_port
+from embedded.spark import HOME, submitting
+from embedded.stack import Ports, Stack
+
+PARTITIONS = 3
+JAVA = ("-XX:+UseParallelGC",)
+
+
+def main() -> None:
+    given = parser("bench").parse_args()
+    ports = Ports(*(free_port() for _ in range(4)))
+    with tempfile.TemporaryDirectory(prefix="tidemark-bench-") as folder, Stack(Path(folder), ports, []) as stack:
+        stack.start_kafka()
+        stack.start_postgres()
+        if given.what in (None, "catching-up"):
+            catching_up(stack, given.events, given.rounds)
+        if given.what in (None, "latency"):
+            latency(stack, given.rate, given.seconds)
+
+
+def catching_up(stack: Stack, events: int, rounds: int) -> None:
+    servers, topic = stack.settings.kafka_bootstrap_servers, "catching-up"
+    create_topic(servers, topic, PARTITIONS)
+    print(f"sending {events:,} events", flush=True)
+    fill(servers, topic, events)
+    found = submit(stack, "catching_up", [topic, str(events), str(rounds)])
+    print(f"\ncatching up on {events:,} events, median of {rounds} rounds after one that warms up\n")
+    print(f"{'':28}{'events per CPU-second':>22}   ratio of each round to")
+    for name, others in {
+        PLAIN: (), TIDEMARK: (PLAIN, BY_HAND), PLAIN_FIRSTS: (), TIDEMARK_FIRSTS: (PLAIN_FIRSTS, BY_HAND), BY_HAND: ()
+    }.items():  # fmt: skip
+        ratios = [
+            f"{other}: {median(a / b for a, b in zip(found[name], found[other], strict=True)):.2f}" for other in others
+        ]
+        print(f"{name:28}{median(found[name]):22,.0f}   {', '.join(ratios)}")
+
+
+def latency(stack: Stack, rate: int, seconds: int) -> None:
+    found = {}
+    for variant in ("plain", "tidemark"):
+        create_topic(stack.settings.kafka_bootstrap_servers, f"latency-{variant}", PARTITIONS)
+        print(f"\n{rate:,} events a second for {seconds} s: {variant}", flush=True)
+        found[variant] = submit(stack, "latency", [variant, f"latency-{variant}", str(rate), str(seconds)])
+    print(f"\nfrom the producer's call to the row in Postgres, {rate:,} events a second for {seconds} s, in ms\n")
+    for variant, result in found.items():
+        figures = "  ".join(f"{name} {result[name] * 1000:6,.0f}" for name in ("p50", "p99", "worst"))
+        print(f"{variant:10}{figures}   of {result['events']:,} events")
+        print(f"{'':10}" + ", ".join(f"{name} {value * 1000:.0f}" for name, value in result["phases"].items()))
+    ratios = (f"{name} {found['tidemark'][name] / found['plain'][name]:.2f}" for name in ("p50", "p99"))
+    print(f"tidemark of plain: {', '.join(ratios)}")
+
+
+def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:
+    """Runs a measurement in a Spark application; what it prints to standard output is JSON."""
+    words = submitting(HOME / f"bench/{script}.py", arguments, "3g", JAVA)
+    words[1:1] = ["--conf", "spark.sql.streaming.numRecentProgressUpdates=100000"]
+    environment = os.environ | {"SPARK_LOCAL_IP": LOCALHOST} | stack.environment
+    done = subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    main()

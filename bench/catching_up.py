@@ -1,0 +1,81 @@
+"""Events per CPU-second of catching up on a topic, in one Spark application, round by round.
+
+spark-submit bench/catching_up.py TOPIC EVENTS ROUNDS    prints JSON: {name: [events per CPU-second, …]}
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import psutil
+
+from app.ledger import Ledger
+from app.migrate import register
+from app.model import Dedup, Pipeline
+from app.pipelines.transactions import PIPELINE
+from app.postgres import Role, connect
+from app.session import session
+from app.settings import settings
+from app.speed import Speed
+from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines, consumer
+
+
+def main() -> None:
+    topic, events, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    at = settings()
+    servers = at.kafka_bootstrap_servers
+    spark = session("bench", streaming=True)
+    jvm = psutil.Process(spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]
+
+    def tidemark(dedup: Dedup | None, name: str) -> None:
+        pipeline = replace(PIPELINE, name=name, topic=replace(PIPELINE.topic, name=topic), history=(), dedup=dedup)
+        caught_up(pipeline)
+
+    def caught_up(pipeline: Pipeline) -> None:
+        administrator, connection = connect(at, Role.MIGRATE), connect(at, Role.SPEED)
+        register(administrator, pipeline)
+        query = Speed(spark, Ledger(connection, pipeline), at).start(accept_loss=False)
+        query.processAllAvailable()
+        query.stop()
+        for opened in (administrator, connection):
+            opened.close()
+
+    def by_hand() -> None:
+        connection = connect(at, at.pg_admin)  # no role of ours may make a temporary table
+        consumer.catch_up(servers, topic, events, connection)
+        connection.close()
+
+    def rate(work: Callable[[], None]) -> float:
+        before = [process.cpu_times() for process in (jvm, psutil.Process(os.getpid()))]
+        work()
+        after = [process.cpu_times() for process in (jvm, psutil.Process(os.getpid()))]
+        used = sum(b.user + b.system - a.user - a.system for a, b in zip(before, after, strict=True))
+        return events / used
+
+    found: dict[str, list[float]] = {}
+    for number in range(rounds + 1):
+        checkpoint, own = f"{at.checkpoint_path}/plain-{number}", f"own_{number}"
+        work: dict[str, Callable[[], None]] = {
+            PLAIN: partial(baselines.catch_up, spark, servers, topic),
+            TIDEMARK: partial(tidemark, None, own),
+            PLAIN_FIRSTS: partial(baselines.catch_up_without_duplicates, spark, servers, topic, checkpoint),
+            TIDEMARK_FIRSTS: partial(tidemark, PIPELINE.dedup, f"{own}_firsts"),
+            BY_HAND: by_hand,
+        }
+        for name, one in work.items():
+            measured = rate(one)
+            print(f"round {number}: {name}: {measured:,.0f} events per CPU-second", file=sys.stderr, flush=True)
+            if number:  # the first round warms up
+                found.setdefault(name, []).append(measured)
+    print(json.dumps(found))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

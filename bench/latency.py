@@ -1,0 +1,103 @@
+"""From the producer's call to the row in Postgres, at a steady rate, and how long each phase of a micro-batch takes.
+
+spark-submit bench/latency.py tidemark|plain TOPIC RATE SECONDS
+    prints JSON: {"events": n, "p50": s, "p99": s, "worst": s, "phases": {name: median seconds}}
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from app.ledger import Ledger
+from app.migrate import register
+from app.pipelines.transactions import PIPELINE
+from app.postgres import Role, connect
+from app.session import session
+from app.settings import Settings, settings
+from app.speed import Speed
+from bench import baselines
+
+WARM_UP_SECONDS = 20
+# Phases of Spark's own, by the names of its progress reports.
+SPARK_PHASES = {"latestOffset": "offsets", "queryPlanning": "planning", "walCommit": "offset log", "addBatch": "batch",
+                "commitOffsets": "commit log", "triggerExecution": "whole"}  # fmt: skip
+Visible = dict[int, float]  # when what a micro-batch has added could be read
+Phases = dict[str, list[float]]
+
+
+def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tuple[SparkSession, StreamingQuery]:
+    class Timed(Speed):
+        def write(self, events: DataFrame, batch: int) -> None:
+            super().write(events, batch)
+            visible[batch] = time.time()
+            for name, seconds in self.phases.items():
+                phases.setdefault(f"batch: {name}", []).append(seconds)
+
+    spark = session("bench", streaming=True)
+    pipeline = replace(PIPELINE, name="latency", topic=replace(PIPELINE.topic, name=topic), history=())
+    administrator = connect(at, Role.MIGRATE)
+    register(administrator, pipeline)
+    administrator.close()
+    return spark, Timed(spark, Ledger(connect(at, Role.SPEED), pipeline), at).start(accept_loss=False)
+
+
+def plain(topic: str, at: Settings, visible: Visible, _: Phases) -> tuple[SparkSession, StreamingQuery]:
+    """The first thing that works: Spark as it comes, and rows upserted by the driver."""
+    spark = SparkSession.builder.appName("plain").getOrCreate()
+    connection = connect(at, at.pg_admin)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(baselines.PLAIN_TABLE)
+    messages = spark.readStream.format("kafka").options(**baselines.source(at.kafka_bootstrap_servers, topic)).load()
+
+    def write(events: DataFrame, batch: int) -> None:
+        baselines.upsert(events, connection)
+        visible[batch] = time.time()
+
+    checkpoint = f"{at.checkpoint_path}/plain-{time.time()}"
+    return spark, messages.writeStream.option("checkpointLocation", checkpoint).foreachBatch(write).start()
+
+
+def main() -> None:
+    variant, topic, rate, seconds = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+    at = settings()
+    visible: Visible = {}
+    phases: Phases = {}
+    spark, query = {"tidemark": tidemark, "plain": plain}[variant](topic, at, visible, phases)
+    spark.conf.set("spark.sql.streaming.numRecentProgressUpdates", "100000")
+    query.processAllAvailable()
+    words = [sys.executable, "-P", "-m", "bench.load", at.kafka_bootstrap_servers, topic, rate]
+    load = subprocess.run([*words, str(WARM_UP_SECONDS + seconds)], check=True, text=True, stdout=subprocess.PIPE)
+    query.processAllAvailable()
+    reports: list[Any] = list(query.recentProgress)
+    query.stop()
+    ends = {report["batchId"]: json.loads(report["sources"][0]["endOffset"])[topic] for report in reports}
+    sent = [(line[0], int(line[1]), float(line[2])) for line in map(str.split, load.stdout.splitlines())]
+    measured = min(at for _, _, at in sent) + WARM_UP_SECONDS
+    latencies = [
+        min(when for batch, when in visible.items() if batch in ends and ends[batch][partition] > offset) - at
+        for partition, offset, at in sent
+        if at >= measured
+    ]
+    for report in reports[len(reports) // 4 :]:
+        for key, name in SPARK_PHASES.items():
+            phases.setdefault(name, []).append(report["durationMs"].get(key, 0) / 1000)
+    cuts = statistics.quantiles(latencies, n=100)
+    print(json.dumps({
+        "events": len(latencies), "p50": cuts[49], "p99": cuts[98], "worst": max(latencies),
+        "phases": {name: statistics.median(values) for name, values in phases.items()},
+    }))  # fmt: skip
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()
