@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import tenacity
 
+from app import losses
 from app.compute import Computed, Counts, OutOfOrder, compute
 from app.lake import FILES, Lake, LakeError
-from app.ledger import Ledger, Offsets, Version
+from app.ledger import Ledger, Offsets
 from app.model import Pipeline
 from app.settings import Settings
+from app.versions import Version, Versions
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +29,9 @@ def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) 
     """
 
     def missing() -> dict[int, tuple[int, int]]:
-        losses = ledger.losses("archive")
-        held = lake.held(None if losses else cut)
-        for partition, first, following in losses:
+        lost = losses.recorded(ledger, "archive")
+        held = lake.held(None if lost else cut)
+        for partition, first, following in lost:
             if first <= held.get(partition, 0) < following:
                 held[partition] = following
         return {p: (held.get(p, 0), offset) for p, offset in cut.items() if held.get(p, 0) < offset}
@@ -64,10 +66,11 @@ def run(
         QualityError: too much was quarantined.
     """
     started = time.monotonic()
-    pipeline = ledger.pipeline
+    pipeline, versions = ledger.pipeline, Versions(ledger)
     ledger.claim("batch")
     if not full:
-        ledger.refuse_replaced()
+        with ledger.transaction() as cursor:
+            ledger.refuse_replaced(cursor)
     if added := lake.load_history():
         logger.info("%s: %d history files loaded", pipeline.name, added)
     cut = ledger.cut()
@@ -75,7 +78,7 @@ def run(
     wait_until_archived(lake, ledger, cut.offsets, settings.archive_wait)
     files = lake.held().get(FILES, 0)
     offsets = cut.offsets | ({FILES: files} if files else {})
-    published = None if full else ledger.published()
+    published = None if full else versions.published()
     previous = published if published and published.cut else None
     computed, previous = _compute(lake, pipeline, previous, offsets)
     try:
@@ -87,7 +90,7 @@ def run(
         computed.events.unpersist()
     before_publish()
     version = Version(
-        version=ledger.next_version(),
+        version=versions.next_number(),
         segment=cut.segment,
         cut=offsets,
         mode="incremental" if previous else "full",
@@ -96,8 +99,8 @@ def run(
         quarantined=counts.quarantined,
         seconds=round(time.monotonic() - started, 3),
     )
-    ledger.publish(version, previous.version if previous else None, computed.increments, full)
-    ledger.prune(settings.keep_versions)
+    versions.publish(version, previous.version if previous else None, computed.increments, full)
+    versions.prune(settings.keep_versions)
     return version
 
 
@@ -120,6 +123,6 @@ def _check(pipeline: Pipeline, counts: Counts) -> None:
     if counts.quarantined * 100 > pipeline.max_quarantined_percent * total:
         raise QualityError(
             f"{pipeline.name}: {counts.quarantined} of {total} events are quarantined, more than the allowed "
-            f"{pipeline.max_quarantined_percent} %; the published version stays. See the lake table quarantine, or raise "
-            "max_quarantined_percent"
+            f"{pipeline.max_quarantined_percent} %; the published version stays. See the lake table quarantine, or "
+            "raise max_quarantined_percent"
         )

@@ -8,27 +8,19 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-import click
-
 from app.batch import run
-from app.job import connected, job, pipelines_argument, repeated
+from app.job import connected, job, repeated
 from app.lake import Lake
-from app.ledger import Ledger, Version
+from app.ledger import Ledger
 from app.model import Pipeline
 from app.postgres import Role
 from app.session import session
 from app.settings import settings
+from app.versions import Version
 
 
-@click.command()
-@pipelines_argument
-@click.option("--full", is_flag=True, help="Compute from all history, not from the version before.")
-@click.option(
-    "--every", type=click.IntRange(min=1), metavar="SECONDS", help="Go on, a run every SECONDS, until stopped."
-)
-@job
+@job("batch")
 def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
-    """Publish a new version of PIPELINES (default: all)."""
     at = settings()
     spark = session("tidemark batch")
     with connected(at, Role.BATCH) as connect:
@@ -40,7 +32,7 @@ def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
 
 
 def show(pipeline: Pipeline, version: Version) -> None:
-    click.echo(
+    print(
         f"{pipeline.name}: version {version.version} ({version.mode}) published in {version.seconds:.1f} s: "
         f"{version.accepted:,} accepted, {version.duplicates:,} duplicates, {version.quarantined:,} quarantined"
     )

@@ -1,4 +1,4 @@
-"""What a streaming checkpoint says of offsets, and whether it may be used. A checkpoint is a cache: the ledger rules."""
+"""What a streaming checkpoint says of offsets. A checkpoint is a cache: the ledger says whether it may be used."""
 
 import json
 from typing import Any

@@ -13,7 +13,7 @@ from app.transform import ORDER, aggregate, decode, duplicates_marked, identity
 
 
 class OutOfOrder(Exception):
-    """A new event arrived before its duplicate that an earlier version has counted: only a full batch can tell which stays."""
+    """A new event arrived before its duplicate that an earlier version has counted: only a full batch can mend that."""
 
 
 @dataclass(frozen=True)

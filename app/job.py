@@ -1,4 +1,4 @@
-"""What the mains share: the pipelines argument, connections that are closed, and errors in one line."""
+"""What the mains share: their options, connections that are closed, and errors in one line."""
 
 import functools
 import logging
@@ -8,55 +8,49 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import ParamSpec
 
-import click
 import psycopg2
 from kafka.errors import KafkaError
 from pydantic import ValidationError
 
 from app import pipelines
 from app.batch import QualityError
-from app.gap import LogShorter, OffsetGap
+from app.gap import LogShorter, OffsetGap, TopicRemade
 from app.lake import LakeError
 from app.ledger import LedgerError
 from app.log import TopicMissing
-from app.model import Pipeline
+from app.options import parser
 from app.postgres import Connection, connect
 from app.settings import Settings
 from app.watch import StreamFailed
 
-P = ParamSpec("P")
 EXPECTED = (
-    LakeError, LedgerError, LogShorter, OffsetGap, QualityError, StreamFailed, TopicMissing, FileNotFoundError, KafkaError,
-    ValidationError, psycopg2.OperationalError,
+    LakeError, LedgerError, LogShorter, OffsetGap, QualityError, StreamFailed, TopicMissing, TopicRemade,
+    FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
 )  # fmt: skip
 
 
-def _load(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> list[Pipeline]:
-    try:
-        return pipelines.select(names)
-    except KeyError as error:
-        raise click.BadParameter(error.args[0]) from error
+def job(command: str) -> Callable[[Callable[..., None]], Callable[[], None]]:
+    """Makes a main of a function that takes the definitions of the pipelines, then what else the command can be given.
 
+    The main logs to standard error, and ends an expected error with its message and exit code 1.
+    """
 
-pipelines_argument = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...", callback=_load)
+    def decorate(function: Callable[..., None]) -> Callable[[], None]:
+        @functools.wraps(function)
+        def main() -> None:
+            given = vars(parser(command).parse_args())
+            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+            for noisy in ("py4j", "kafka"):
+                logging.getLogger(noisy).setLevel(logging.WARNING)
+            try:
+                function(pipelines.select(given.pop("pipelines")), **given)
+            except EXPECTED as error:
+                sys.exit(f"Error: {str(error).strip()}")
 
+        return main
 
-def job(main: Callable[P, None]) -> Callable[P, None]:
-    """A main that logs to standard error, and ends an expected error with its message and exit code 1."""
-
-    @functools.wraps(main)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
-        for noisy in ("py4j", "kafka"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
-        try:
-            main(*args, **kwargs)
-        except EXPECTED as error:
-            raise click.ClickException(str(error).strip()) from error
-
-    return wrapped
+    return decorate
 
 
 @contextmanager

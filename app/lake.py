@@ -21,8 +21,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from app.events import ARRIVAL
+from app.expressions import tolerant
 from app.ledger import Offsets
-from app.model import ARRIVAL, LakeTable, Pipeline, View
+from app.model import LakeTable, Pipeline, View
 from app.settings import HOME
 from app.transform import POSITION, identity
 
@@ -155,7 +157,7 @@ class Lake:
         """
         accepted = events.filter("_reason is null")
         for table in self.pipeline.lake:
-            rows = accepted.filter(table.where) if table.where else accepted
+            rows = accepted.filter(tolerant(table.where, self.pipeline.types)) if table.where else accepted
             self._write(table.name, rows.select(*POSITION, ARRIVAL, *_columns(table, self.pipeline)), start)
         quarantined = events.filter("_reason is not null")
         self._write("quarantine", quarantined.select("_reason", "_topic", *POSITION, ARRIVAL, "_value"), start)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from app.ledger import Offsets
 
@@ -27,6 +28,11 @@ class Log:
         if not found:
             raise TopicMissing(f"Kafka has no topic {self.topic}; make it with ./scripts/topics")
         return [TopicPartition(self.topic, partition) for partition in sorted(found)]
+
+    def id(self) -> str:
+        """What Kafka knows the topic by: one that is made anew under the same name has another id (KIP-516)."""
+        with KafkaAdminClient(bootstrap_servers=self._consumer.config["bootstrap_servers"]) as admin:
+            return str(admin.describe_topics([self.topic])[0]["topic_id"])
 
     def earliest(self) -> Offsets:
         """The first offset each partition still has."""

@@ -20,19 +20,17 @@ a column too wide for that is refused when the pipeline is constructed.
 
 import re
 import zlib
-from dataclasses import fields
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
 
-STRICT = ConfigDict(extra="forbid", strict=True)
+from app.declared import STRICT, Declared, Name
+
 EVENTS_DIGITS = 10  # a sum is wide enough for 10^10 events
 MAX_PRECISION = 38  # of a Spark DECIMAL
 QUOTIENT_DIGITS = 6  # means and variances keep this many digits more than what they are computed from
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=24)]
 SIMPLE_TYPES = ("string", "int", "bigint", "boolean", "date", "timestamp")
 WHOLE_PRECISION = {"int": 10, "bigint": 19}
 
@@ -48,20 +46,6 @@ def _column_type(value: str) -> str:
 
 
 ColumnType = Annotated[str, AfterValidator(_column_type)]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Declared:
-    """A part of a definition. Its errors name the field, also where it was given by position."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_name(cls, given: Any) -> Any:
-        if not isinstance(given, ArgsKwargs):
-            return given
-        names = [field.name for field in fields(cls)]
-        named = dict(zip(names, given.args, strict=False))
-        return ArgsKwargs(given.args[len(names) :], named | (given.kwargs or {}))
 
 
 class Digits(NamedTuple):

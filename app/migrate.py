@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import subprocess
+from typing import Any
 from urllib.parse import quote
 
 import psycopg2.extras
@@ -12,10 +13,14 @@ from psycopg2 import sql
 from app.model import Pipeline
 from app.pipelines import select
 from app.postgres import Connection, Role, connect, password
-from app.relations import relations
+from app.relations import Relation, relations
 from app.settings import HOME, Settings, settings
 
 logger = logging.getLogger(__name__)
+
+
+class NameTaken(Exception):
+    """A definition was not registered: another pipeline has a merged view of the same name."""
 
 
 def make_password(at: Settings, user: str) -> str:
@@ -62,14 +67,21 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
 
     The first definition of a pipeline is served at once, from an empty version. A later one starts where the ledger of
     the published one stands, and is served with its first version.
+
+    Raises:
+        NameTaken: a merged view would have the name of another pipeline's.
     """
     key = {"pipeline": pipeline.name, "fingerprint": pipeline.fingerprint}
     tables = relations(pipeline)
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"register {pipeline.name}",))
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('register', 0))")
+        for relation in tables:
+            _refuse_taken(cursor, relation)
         cursor.execute(
             "INSERT INTO tidemark.generation (pipeline, fingerprint, relations, serving_views) VALUES "
-            "(%(pipeline)s, %(fingerprint)s, %(relations)s, %(serving_views)s) ON CONFLICT DO NOTHING RETURNING id",
+            "(%(pipeline)s, %(fingerprint)s, %(relations)s, %(serving_views)s) ON CONFLICT (pipeline, fingerprint) "
+            "DO UPDATE SET id = DEFAULT, relations = excluded.relations, serving_views = excluded.serving_views, "
+            "registered_at = now(), removed_at = NULL WHERE generation.removed_at IS NOT NULL RETURNING id",
             key
             | {
                 "relations": [relation.name for relation in tables],
@@ -81,15 +93,16 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
         for statement in (statement for relation in tables for statement in relation.tables()):
             cursor.execute(statement)
         cursor.execute(
-            "SELECT l.offsets FROM tidemark.published JOIN tidemark.ledger l USING (pipeline, fingerprint) "
+            "SELECT l.offsets, l.topic_id FROM tidemark.published JOIN tidemark.ledger l USING (pipeline, fingerprint) "
             "WHERE pipeline = %(pipeline)s",
             key,
         )
         published = cursor.fetchone()
+        offsets, topic_id = published or ({}, None)
         cursor.execute(
-            "INSERT INTO tidemark.ledger (pipeline, fingerprint, offsets, open_segment) VALUES "
-            "(%(pipeline)s, %(fingerprint)s, %(offsets)s, 1)",
-            key | {"offsets": psycopg2.extras.Json(published[0] if published else {})},
+            "INSERT INTO tidemark.ledger (pipeline, fingerprint, offsets, topic_id, open_segment) VALUES "
+            "(%(pipeline)s, %(fingerprint)s, %(offsets)s, %(topic_id)s, 1)",
+            key | {"offsets": psycopg2.extras.Json(offsets), "topic_id": topic_id},
         )
         cursor.execute(
             "INSERT INTO tidemark.segment (pipeline, fingerprint, segment) VALUES (%(pipeline)s, %(fingerprint)s, 1)",
@@ -97,12 +110,28 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
         )
         if published is None:
             cursor.execute(
-                "INSERT INTO tidemark.version (pipeline, fingerprint, version, segment, cut, mode, accepted, duplicates, "
-                "quarantined, seconds) VALUES (%(pipeline)s, %(fingerprint)s, 0, 0, '{}', 'empty', 0, 0, 0, 0)",
+                "INSERT INTO tidemark.version (pipeline, fingerprint, version, segment, cut, mode, accepted, "
+                "duplicates, quarantined, seconds) "
+                "VALUES (%(pipeline)s, %(fingerprint)s, 0, 0, '{}', 'empty', 0, 0, 0, 0)",
                 key,
             )
             cursor.execute("SELECT tidemark.point_to(%(pipeline)s, %(fingerprint)s, 0)", key)
     return True
+
+
+def _refuse_taken(cursor: Any, relation: Relation) -> None:
+    """Refuses a view `c` of pipeline `a_b` where pipeline `a` has a view `b_c`: both would be serving.a_b_c."""
+    drop, *_ = relation.merged_view()  # the statement that is made of the name alone
+    cursor.execute(
+        "SELECT pipeline FROM tidemark.generation "
+        "WHERE pipeline <> %s AND removed_at IS NULL AND %s = ANY(serving_views)",
+        (relation.pipeline.name, drop),
+    )
+    if row := cursor.fetchone():
+        raise NameTaken(
+            f"{relation.pipeline.name}: its view {relation.view.name} would be {relation.serving}, which the pipeline "
+            f"{row[0]} has; rename the view or the pipeline"
+        )
 
 
 def main() -> None:

@@ -1,16 +1,22 @@
 """Writes a pipeline that works, and carries its own test, for `scripts/new-pipeline NAME`."""
 
+import sys
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
-import click
 from pydantic import TypeAdapter, ValidationError
 
-from app.model import Name
+from app.declared import Name
+from app.options import parser
 
 FOLDER = Path(__file__).parent / "pipelines"
-NOT_PRODUCERS = ("generic", "producing")  # modules of `producers`, where a pipeline's own producer has its name
+NOT_PRODUCERS = (
+    "disorder",
+    "generic",
+    "options",
+    "producing",
+)  # modules of `producers`, where a pipeline's own producer has its name
 
 TEMPLATE = Template('''\
 """Events of $name. Replace what stands here by what yours are; nothing else has to change."""
@@ -78,18 +84,17 @@ def write(name: str, folder: Path) -> Path:
     return path
 
 
-@click.command()
-@click.argument("name")
-def main(name: str) -> None:
-    """Write a working pipeline NAME, with its test, as one file: app/pipelines/NAME.py."""
+def main() -> None:
+    options = parser("new-pipeline")
+    name = options.parse_args().name
     file = f"app/pipelines/{name}.py"
     try:
         write(name, FOLDER)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="NAME") from error
-    except FileExistsError as error:
-        raise click.ClickException(f"{file} exists and stays as it is; choose another name, or edit it") from error
-    click.echo(
+        options.error(str(error))
+    except FileExistsError:
+        sys.exit(f"Error: {file} exists and stays as it is; choose another name, or edit it")
+    print(
         f"wrote {file}: a pipeline that works, with its test. Next:\n\n"
         f"  say what your events are     edit {file}\n"
         f"  test it                      ./scripts/test tests/spark/test_pipelines.py -k {name}\n"

@@ -127,7 +127,10 @@ class Relation:
             f"SELECT {columns} FROM batch.{self.name} WHERE version = %(previous)s "
             f"UNION ALL SELECT {columns} FROM {source}"
         )
-        return f"INSERT INTO batch.{self.name} (version, {columns}) SELECT %(version)s, * FROM ({self.merge(rows)}) AS merged"
+        return (
+            f"INSERT INTO batch.{self.name} (version, {columns}) "
+            f"SELECT %(version)s, * FROM ({self.merge(rows)}) AS merged"
+        )
 
 
 def relations(pipeline: Pipeline) -> tuple[Relation, ...]:

@@ -9,7 +9,7 @@ from app.settings import Settings
 
 
 def merged(spark: SparkSession, settings: Settings, pipeline: Pipeline, view: View) -> DataFrame:
-    """A merged view: its columns, and the instant it is of: _version, and _offsets as JSON. One statement, one snapshot.
+    """A merged view: its columns, and the instant it is of: _version, and _offsets as JSON. One statement, one instant.
 
     Reading it fails, as every reader's query does, when increments that the version needs are gone.
     """

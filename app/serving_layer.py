@@ -8,9 +8,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-import click
-
-from app.job import job, pipelines_argument
+from app.job import job
 from app.lake import Lake
 from app.model import Pipeline
 from app.serving import merged
@@ -18,19 +16,15 @@ from app.session import session
 from app.settings import settings
 
 
-@click.command()
-@pipelines_argument
-@click.option("--rows", default=20, show_default=True, help="Rows to print of each view.")
-@job
+@job("serving")
 def main(pipelines: list[Pipeline], rows: int) -> None:
-    """Publish the merged views of PIPELINES (default: all) to the lake, and print them."""
     at = settings()
     spark = session("tidemark serving")
     for pipeline in pipelines:
         lake = Lake(spark, at.lake_path, pipeline)
         for view in pipeline.all_views:
             table = lake.publish(view, merged(spark, at, pipeline, view))
-            click.echo(f"{pipeline.name}.{view.name}: {table.count():,} rows at {lake.path(f'serving/{view.name}')}")
+            print(f"{pipeline.name}.{view.name}: {table.count():,} rows at {lake.path(f'serving/{view.name}')}")
             table.drop("_offsets").show(rows, truncate=False)
     spark.stop()
 

@@ -20,7 +20,7 @@ STREAMING = {
     "spark.sql.adaptive.enabled": "false",
     "spark.scheduler.mode": "FAIR",
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
-    # Spark refuses any sort on a stream; the deduplication sorts within the partitions of a micro-batch, which is sound.
+    # Spark refuses any sort on a stream; the deduplication sorts within the partitions of a micro-batch: that is sound.
     "spark.sql.streaming.unsupportedOperationCheck": "false",
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"

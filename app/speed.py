@@ -8,11 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from app.checkpoint import Checkpoint
+from app.durations import span
 from app.gap import OffsetGap, check_log
 from app.lake import below
 from app.ledger import Ledger, Offsets
 from app.log import Log, log
-from app.model import span
 from app.settings import Settings
 from app.source import kafka_stream
 from app.transform import aggregate, decode, first_within_horizon, needed
@@ -105,7 +105,7 @@ class Speed:
         above = {p: offset for p, offset in start.items() if offset > self.committed.get(p, 0)}
         if above:
             raise OffsetGap(
-                f"gap in the speed layer of {self.pipeline.name}: topic {self.pipeline.topic.name}: the micro-batch starts "
-                f"at {above}, the ledger expects { ({p: self.committed.get(p, 0) for p in above}) }. Start the job again: it "
-                "goes on at the ledger"
+                f"gap in the speed layer of {self.pipeline.name}: topic {self.pipeline.topic.name}: the micro-batch "
+                f"starts at {above}, the ledger expects { ({p: self.committed.get(p, 0) for p in above}) }. Start the "
+                "job again: it goes on at the ledger"
             )

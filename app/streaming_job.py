@@ -8,10 +8,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-import click
-
 from app.archive import Archive
-from app.job import connected, job, pipelines_argument
+from app.job import connected, job
 from app.lake import Lake
 from app.ledger import Ledger
 from app.model import Pipeline
@@ -22,12 +20,8 @@ from app.speed import Speed
 from app.watch import Watch
 
 
-@click.command()
-@pipelines_argument
-@click.option("--accept-loss", is_flag=True, help="Go on where Kafka starts if it has deleted what comes next.")
-@job
+@job("streaming")
 def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
-    """Archive the topics and keep the speed layer of PIPELINES (default: all) up to date, until stopped."""
     at = settings()
     spark = session("tidemark streaming", streaming=True)
     with connected(at, Role.SPEED) as connect:

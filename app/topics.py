@@ -7,11 +7,36 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from kafka.admin import KafkaAdminClient
+from kafka.errors import TopicAlreadyExistsError
+
 from app.pipelines import select
 from app.settings import settings
-from embedded.kafka import create_topic
 
 logger = logging.getLogger(__name__)
+
+
+class TopicDiffers(Exception):
+    """A topic exists with another number of partitions; nothing was changed."""
+
+
+def create_topic(bootstrap_servers: str, name: str, partitions: int) -> None:
+    """Makes sure that a topic exists with this number of partitions. One that exists keeps its messages.
+
+    Raises:
+        TopicDiffers: it has another number: changing that would change which partition a key is in.
+        kafka.errors.KafkaError: no broker answers at `bootstrap_servers`.
+    """
+    servers = bootstrap_servers.split(",")
+    with KafkaAdminClient(bootstrap_servers=servers, bootstrap_timeout_ms=10_000, request_timeout_ms=10_000) as admin:
+        try:
+            admin.create_topics({name: {"num_partitions": partitions}}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            found = len(admin.describe_topics([name])[0]["partitions"])
+            if found != partitions:
+                raise TopicDiffers(
+                    f"topic {name} has {found} partitions, expected {partitions}; declare {found}, or use another topic"
+                ) from None
 
 
 def main() -> None:

@@ -14,54 +14,40 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from app.durations import span
+from app.events import ARRIVAL
+from app.expressions import tolerant
 from app.measures import Digits, State, digits
-from app.model import ARRIVAL, Column, Pipeline, View, span
+from app.model import Column, Pipeline, View
+from app.parse import MAX_MESSAGE_BYTES, elements
 
-MAX_MESSAGE_BYTES = 1024 * 1024
+YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
+    "timestamp": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+    "date": ("0001-01-01", "9999-12-31"),
+}
 POSITION = ("_partition", "_offset", "_index")
 ORDER = (ARRIVAL, *POSITION)  # the first of two duplicates is the one that arrived first
 
 
 def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Every event of the raw messages, typed and checked: JSON objects, or arrays of them."""
-    fields = ",".join(f"`{name}`:string" for name in [*(column.name for column in pipeline.columns), "_end"])
-    text = F.col("value").cast("string")
-    is_array = F.ltrim(text, F.lit(" \t\r\n")).startswith("[")
-    digest = F.md5("value")
-    readable = F.is_valid_utf8(text) & (F.length("value") <= MAX_MESSAGE_BYTES)
-    wrapped = F.concat(
-        F.when(is_array, F.lit("[")).otherwise(F.lit("[[")),
-        text,
-        F.when(is_array, F.lit("")).otherwise(F.lit("]")),
-        F.lit(',[{"_end":"'),
-        digest,
-        F.lit('"}]]'),
-    )
-    lists = F.from_json(F.when(readable, wrapped), f"array<array<struct<{fields}>>>")
-    whole = (F.size(lists) == 2) & (lists[1][0]["_end"] == digest) & (is_array | (F.size(lists[0]) == 1))
-    parsed = F.when(whole, lists[0])
-    # The generator also keeps the optimizer from parsing a message once for each column.
-    elements = raw.select(
-        F.col("topic").alias("_topic"),
-        F.col("partition").alias("_partition"),
-        F.col("offset").alias("_offset"),
-        F.col("timestamp").alias(ARRIVAL),
-        F.col("value").alias("_value"),
-        F.posexplode_outer(parsed).alias("_index", "_raw"),
-    )
-    typed = elements.withColumns({column.name: _typed(column) for column in pipeline.columns})
-    cleaned = {c.name: F.expr(f"try_cast(({c.clean}\n) as {c.type})") for c in pipeline.columns if c.clean is not None}
+    typed = elements(raw, pipeline).withColumns({column.name: _typed(column) for column in pipeline.columns})
+    # A select of its own, or Spark would cast a text once for each limit.
+    typed = typed.withColumns({c.name: _in_years(c, F.col(c.name)) for c in pipeline.columns if c.type in YEARS})
+    clean_texts = {c: tolerant(c.clean, pipeline.types) for c in pipeline.columns if c.clean is not None}
+    cleaned = {c.name: _in_years(c, F.expr(f"try_cast({text} as {c.type})")) for c, text in clean_texts.items()}
     unfit = [
-        F.when(
-            F.expr(c.clean).isNotNull() & F.expr(f"try_cast(({c.clean}\n) as {c.type})").isNull(), f"invalid_{c.name}"
-        )
-        for c in pipeline.columns
-        if c.clean is not None
+        F.when(F.expr(text).isNotNull() & cleaned[c.name].isNull(), f"invalid_{c.name}")
+        for c, text in clean_texts.items()
+        if c.type != "string"
     ]
     rejected = F.coalesce(_message_reason(), *(_type_reason(column) for column in pipeline.columns), *unfit)
     clean = typed.withColumn("_reason", rejected).withColumns(cleaned)
-    broken = [F.when(F.col(c.name).isNull(), f"missing_{c.name}") for c in pipeline.columns if c.required]
-    failed = [F.when(~F.coalesce(F.expr(c.expression), F.lit(False)), c.name) for c in pipeline.checks]
+    broken = [F.when(F.col(c.name).isNull(), f"missing_{c.name}") for c in pipeline.columns if c.required and c.clean]
+    failed = [
+        F.when(~F.coalesce(F.expr(tolerant(c.expression, pipeline.types)), F.lit(False)), c.name)
+        for c in pipeline.checks
+    ]
     reason = F.coalesce("_reason", *broken, *failed)
     return clean.select(
         "_topic",
@@ -76,39 +62,48 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 
 def _typed(column: Column) -> SparkColumn:
-    value = f"_raw.`{column.name}`"
-    if column.type == "string":
-        return F.expr(value)
-    # Spark casts '12:30' to a timestamp of today and '2024' to one of January: only a full date is taken.
-    if column.type in ("timestamp", "date"):
-        value = f"if(substr({value}, 5, 1) = '-' and substr({value}, 8, 1) = '-', {value}, null)"
+    text = f"_text_{column.name}"
+    fit = "true"
     if digits(column.type):
         # A longer number, or a larger exponent, would be computed digit by digit.
-        value = f"if(length({value}) <= 100 and not {value} rlike '[eE][+-]?[0-9]{{4}}', {value}, null)"
-    found = F.expr(f"try_cast({value} as {column.type})")
-    if column.type == "date":
-        found = F.when(F.length(F.expr(f"_raw.`{column.name}`")) == 10, found)
+        short = f"not (contains({text}, 'e') or contains({text}, 'E')) or not {text} rlike '[eE][+-]?[0-9]{{4}}'"
+        fit = f"octet_length({text}) <= 100 and ({short})"
+    # Spark casts '12:30' to a timestamp of today and '2024' to one of January: only a full date is taken.
     if column.type in ("timestamp", "date"):
-        found = F.when(F.year(found).between(1, 9999), found)
-    return found
+        fit = f"substr({text}, 5, 1) = '-' and substr({text}, 8, 1) = '-'"
+    if column.type == "date":
+        fit = f"octet_length({text}) = 10 and {fit}"
+    return F.expr(f"if({fit}, try_cast({text} as {column.type}), null)")
+
+
+def _in_years(column: Column, value: SparkColumn) -> SparkColumn:
+    if column.type not in YEARS:
+        return value
+    first, last = (F.lit(limit).cast(column.type) for limit in YEARS[column.type])
+    return F.when(value.between(first, last), value)
 
 
 def _message_reason() -> SparkColumn:
     whole = (
-        F.when(F.col("_value").isNull(), "null_value")
+        F.when(F.col("_readable"), "not_json_objects")
+        .when(F.col("_value").isNull(), "null_value")
         .when(F.length("_value") > MAX_MESSAGE_BYTES, "too_large")
         .when(~F.is_valid_utf8(F.col("_value").cast("string")), "invalid_utf8")
         .otherwise("not_json_objects")
     )
-    return F.when(F.col("_index").isNull(), whole).when(F.col("_raw").isNull(), "not_an_object")
+    return F.when(F.col("_index").isNull(), whole).when(~F.col("_is_object"), "not_an_object")
 
 
 def _type_reason(column: Column) -> SparkColumn:
-    raw = F.expr(f"_raw.`{column.name}`")
-    # Postgres cannot hold a zero byte in a string.
-    wrong = F.contains(raw, F.lit("\0")) if column.type == "string" else F.col(column.name).isNull()
-    reason = F.when(raw.isNotNull() & wrong, f"invalid_{column.name}")
-    return F.when(raw.isNull(), f"missing_{column.name}").otherwise(reason) if column.required else reason
+    value, invalid, missing = F.col(column.name), f"invalid_{column.name}", _missing(column)
+    if column.type == "string":
+        # Postgres cannot hold a zero byte in a string.
+        return F.when(value.isNull(), missing).when(value.contains("\0"), invalid)
+    return F.when(value.isNull(), F.when(F.isnotnull(f"_text_{column.name}"), invalid).otherwise(missing))
+
+
+def _missing(column: Column) -> SparkColumn:
+    return F.lit(f"missing_{column.name}" if column.required else None)
 
 
 def needed(pipeline: Pipeline) -> list[str]:
@@ -149,8 +144,8 @@ def first_within_horizon(events: DataFrame, pipeline: Pipeline) -> DataFrame:
     if pipeline.dedup is None:
         return events
     marked = events.withColumn("_identity", identity(pipeline)).withWatermark(ARRIVAL, pipeline.dedup.horizon)
-    # Spark keeps the row that comes first in its partition: in order of arrival that is the first to arrive, and an event
-    # that is read again to fill the memory comes before its duplicate that is not yet counted.
+    # Spark keeps the row that comes first in its partition: in order of arrival that is the first to arrive, and an
+    # event that is read again to fill the memory comes before its duplicate that is not yet counted.
     ordered = marked.repartition("_identity").sortWithinPartitions(*ORDER)
     return ordered.dropDuplicatesWithinWatermark(["_identity"]).drop("_identity")
 

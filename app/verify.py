@@ -5,15 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 
 from app.batch import wait_until_archived
-from app.compute import Counts, compute
-from app.lake import FILES, Lake
-from app.ledger import Ledger, LedgerError, Offsets
+from app.compute import Counts, OutOfOrder, compute
+from app.events import ARRIVAL
+from app.lake import FILES, Lake, below, between
+from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
 from app.model import Pipeline
 from app.relations import Relation
 from app.settings import Settings
+from app.transform import aggregate, decode, identity
 
 SHOWN = 20  # differing rows that are named
 
@@ -29,7 +34,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the verification of one pipeline found, at the instant its ledger stood at `offsets`."""
+    """What the verification of one pipeline found, at the instant its ledger stood at `offsets`.
+
+    `forgotten`: how many duplicates the differing rows hold that the speed layer could no longer know, where each of
+    these rows holds one and the next batch gives what the recount gives; else 0.
+    """
 
     pipeline: Pipeline
     version: int
@@ -38,6 +47,7 @@ class Verdict:
     rows: dict[str, int]
     differing: dict[str, int]
     differences: list[Difference]
+    forgotten: int
 
     @property
     def exact(self) -> bool:
@@ -54,9 +64,9 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
         LakeError: the master dataset does not reach the ledger within ARCHIVE_WAIT seconds.
     """
     with _snapshot(ledger) as cursor:
-        version, offsets = _instant(ledger, cursor)
+        version, cut, offsets = _instant(ledger, cursor)
         for relation in ledger.relations:
-            cursor.execute(f"CREATE TEMPORARY TABLE {_kept(relation)} AS SELECT * FROM {relation.serving}")
+            _keep(cursor, "merged", relation, f"SELECT * FROM {relation.serving}")
     wait_until_archived(lake, ledger, {p: end for p, end in offsets.items() if p != FILES}, settings.archive_wait)
     computed = compute(lake, ledger.pipeline, {}, offsets)
     computed.events.unpersist()
@@ -66,14 +76,17 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     with ledger.staged(computed.increments) as cursor:
         for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
             name = relation.view.name
-            cursor.execute(f"SELECT count(*) FROM {_kept(relation)}")
+            _keep(cursor, "recount", relation, relation.outputs(relation.merge(_states(relation, staged))))
+            cursor.execute(f"SELECT count(*) FROM {_kept('merged', relation)}")
             rows[name] = cursor.fetchone()[0]
-            cursor.execute(_comparison(relation, staged))
+            cursor.execute(f"SELECT merged, recount FROM ({_differing(relation, _kept('merged', relation))}) AS row")
             if found := cursor.fetchall():
                 differing[name] = len(found)
                 differences += [Difference(name, *row) for row in found[:SHOWN]]
-            cursor.execute(f"DROP TABLE {_kept(relation)}")
-    return Verdict(ledger.pipeline, version, offsets, computed.counts, rows, differing, differences)
+    forgotten = 0
+    if differences and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, version, cut, offsets):
+        forgotten = _forgotten(lake, ledger, cut, offsets)
+    return Verdict(ledger.pipeline, version, offsets, computed.counts, rows, differing, differences, forgotten)
 
 
 @contextmanager
@@ -86,33 +99,99 @@ def _snapshot(ledger: Ledger) -> Iterator[Any]:
         ledger.connection.set_session(isolation_level="DEFAULT")
 
 
-def _instant(ledger: Ledger, cursor: Any) -> tuple[int, Offsets]:
-    """The published version and what the merged views count: the ledger's offsets and the version's history files."""
+def _instant(ledger: Ledger, cursor: Any) -> tuple[int, Offsets, Offsets]:
+    """The published version, its cut, and what the merged views count: the ledger's offsets, and history files."""
     cursor.execute(
-        "SELECT version, cut, offsets FROM serving.status WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
+        "SELECT version, cut, offsets FROM serving.status "
+        "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
         ledger.key,
     )
     row = cursor.fetchone()
     if row is None:
         raise LedgerError(
-            f"{ledger.pipeline.name}: readers see another definition than {ledger.pipeline.fingerprint}; run ./scripts/migrate "
-            "and the batch job of the pipeline"
+            f"{ledger.pipeline.name}: readers see another definition than {ledger.pipeline.fingerprint}; run "
+            "./scripts/migrate and the batch job of the pipeline"
         )
-    version, cut, offsets = row
-    files = {FILES: cut[str(FILES)]} if str(FILES) in cut else {}
-    return version, {int(partition): offset for partition, offset in offsets.items()} | files
+    cut, offsets = offsets_from_json(row[1]), offsets_from_json(row[2])
+    return row[0], cut, offsets | {partition: end for partition, end in cut.items() if partition == FILES}
 
 
-def _kept(relation: Relation) -> str:
-    return f'pg_temp."merged_{relation.view.name}"'
+def _forgotten(lake: Lake, ledger: Ledger, cut: Offsets, offsets: Offsets) -> int:
+    """How many duplicates the speed layer could no longer know, if each row that differs holds one; else 0."""
+    duplicates = _duplicates_beyond_horizon(lake, ledger.pipeline, cut, offsets)
+    with ledger.staged(aggregate(duplicates, ledger.pipeline).toArrow()) as cursor:
+        for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
+            keys = " AND ".join(f'increment."{key}" = row."{key}"' for key in relation.keys) or "true"
+            cursor.execute(
+                f"SELECT FROM ({_differing(relation, _kept('merged', relation))}) AS row "
+                f"WHERE merged IS NULL OR NOT EXISTS (SELECT FROM {staged} WHERE {keys})"
+            )
+            if cursor.rowcount:
+                return 0
+    return duplicates.count()
 
 
-def _comparison(relation: Relation, staged: str) -> str:
-    """The rows that differ, as text: (merged, recount)."""
+def _duplicates_beyond_horizon(lake: Lake, pipeline: Pipeline, cut: Offsets, offsets: Offsets) -> DataFrame:
+    """Events since the cut that repeat one of a file, or one that arrived more than the dedup horizon before them."""
+    assert pipeline.dedup is not None
+    events = decode(lake.bronze().filter(between({}, offsets)), pipeline).filter("_reason is null")
+    same, of_file = Window.partitionBy(identity(pipeline)), F.col("_partition") == FILES
+    events = events.withColumns(
+        {"_in_file": F.max(of_file).over(same), "_first": F.min(F.when(~of_file, F.col(ARRIVAL))).over(same)}
+    )
+    beyond = F.col(ARRIVAL) > F.col("_first") + F.expr(f"interval {pipeline.dedup.horizon}")
+    return events.filter(~below(cut, "_partition", "_offset")).filter(F.col("_in_file") | beyond)
+
+
+def _next_batch_is_exact(lake: Lake, ledger: Ledger, version: int, cut: Offsets, offsets: Offsets) -> bool:
+    """Whether the version, with what the next batch adds to it, is what the recount gives."""
+    increments = _increments_of_next_batch(lake, ledger.pipeline, cut, offsets)
+    if increments is None:
+        return True
+    with ledger.staged(increments) as cursor:
+        for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
+            published = _states(relation, f"batch.{relation.name} WHERE version = {version}")
+            parts = f"{published} UNION ALL {_states(relation, staged)}"
+            following = f"({relation.outputs(relation.merge(parts))})"
+            cursor.execute(f"SELECT FROM ({_differing(relation, following)}) AS row")
+            if cursor.rowcount:
+                return False
+    return True
+
+
+def _increments_of_next_batch(lake: Lake, pipeline: Pipeline, cut: Offsets, offsets: Offsets) -> pa.Table | None:
+    """What it adds to the version; None where it computes everything anew, as the recount does."""
+    if not cut or not lake.has_ids():
+        return None
+    try:
+        computed = compute(lake, pipeline, cut, offsets)
+    except OutOfOrder:
+        return None
+    computed.events.unpersist()
+    return computed.increments
+
+
+def _kept(what: str, relation: Relation) -> str:
+    return f'pg_temp."{what}_{relation.view.name}"'
+
+
+def _keep(cursor: Any, what: str, relation: Relation, query: str) -> None:
+    """Keeps the rows of a query until the connection ends."""
+    cursor.execute(f"DROP TABLE IF EXISTS {_kept(what, relation)}")
+    cursor.execute(f"CREATE TEMPORARY TABLE {_kept(what, relation)} AS {query}")
+
+
+def _states(relation: Relation, source: str) -> str:
     columns = ", ".join(f'"{column}"' for column in relation.columns)
-    recount = relation.outputs(relation.merge(f"SELECT {columns} FROM {staged}"))
-    keys = " AND ".join(f'merged."{key}" = recount."{key}"' for key in relation.keys) or "true"
+    return f"SELECT {columns} FROM {source}"
+
+
+def _differing(relation: Relation, merged: str) -> str:
+    """The rows in which `merged` is not as the recount: their keys, and both sides as text."""
+    keys = "".join(f'coalesce(merged."{key}", recount."{key}") AS "{key}", ' for key in relation.keys)
+    same = " AND ".join(f'merged."{key}" = recount."{key}"' for key in relation.keys) or "true"
     return (
-        f"SELECT merged::text, recount::text FROM {_kept(relation)} AS merged FULL JOIN ({recount}) AS recount ON {keys} "
+        f"SELECT {keys}merged::text AS merged, recount::text AS recount "
+        f"FROM {merged} AS merged FULL JOIN {_kept('recount', relation)} AS recount ON {same} "
         "WHERE merged::text IS DISTINCT FROM recount::text"
     )

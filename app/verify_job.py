@@ -8,9 +8,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-import click
-
-from app.job import connected, job, pipelines_argument
+from app.job import connected, job
 from app.lake import Lake
 from app.ledger import Ledger
 from app.model import Pipeline
@@ -20,11 +18,8 @@ from app.settings import settings
 from app.verify import Verdict, verify
 
 
-@click.command()
-@pipelines_argument
-@job
+@job("verify")
 def main(pipelines: list[Pipeline]) -> None:
-    """Recount the merged views of PIPELINES (default: all). Exit code 0: exact; 1: not, with the differing rows."""
     at = settings()
     spark = session("tidemark verify")
     with connected(at, Role.BATCH) as connect:
@@ -39,14 +34,20 @@ def show(verdict: Verdict) -> None:
     name, counts = verdict.pipeline.name, verdict.counts
     for view, rows in verdict.rows.items():
         if differing := verdict.differing.get(view):
-            click.echo(f"verify: NOT exact: {name}.{view}: {differing:,} rows differ", err=True)
+            print(f"verify: NOT exact: {name}.{view}: {differing:,} rows differ", file=sys.stderr)
         else:
-            click.echo(f"verify: exact {name}.{view}: {rows:,} rows")
+            print(f"verify: exact {name}.{view}: {rows:,} rows")
+    if verdict.forgotten:
+        print(
+            f"verify: all of these rows hold duplicates that came after the dedup horizon or repeat a history file, "
+            f"{verdict.forgotten:,} in all; the next batch corrects them",
+            file=sys.stderr,
+        )
     for difference in verdict.differences:
-        click.echo(f"  {difference.view}: merged {difference.merged}, recount {difference.recount}", err=True)
-    click.echo(
-        f"{name}: {counts.accepted:,} accepted + {counts.duplicates:,} duplicates + {counts.quarantined:,} quarantined = "
-        f"{counts.accepted + counts.duplicates + counts.quarantined:,} events produced, "
+        print(f"  {difference.view}: merged {difference.merged}, recount {difference.recount}", file=sys.stderr)
+    print(
+        f"{name}: {counts.accepted:,} accepted + {counts.duplicates:,} duplicates + {counts.quarantined:,} quarantined "
+        f"= {counts.accepted + counts.duplicates + counts.quarantined:,} events produced, "
         f"version {verdict.version}, offsets {verdict.offsets}"
     )
 

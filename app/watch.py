@@ -81,6 +81,6 @@ def _refuse_dropped(query: StreamingQuery) -> None:
     for operator in progress["stateOperators"] if progress else []:
         if operator["numRowsDroppedByWatermark"]:
             raise StreamFailed(
-                f"{query.name} dropped {operator['numRowsDroppedByWatermark']} events as late, which must not happen: the "
-                "broker's clock went back by more than the dedup horizon. Run the batch job, then start again"
+                f"{query.name} dropped {operator['numRowsDroppedByWatermark']} events as late, which must not happen: "
+                "the broker's clock went back by more than the dedup horizon. Run the batch job, then start again"
             )

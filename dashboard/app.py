@@ -18,16 +18,25 @@ from dashboard.api import Api, ApiError
 
 REFRESH = "2s"
 LIMIT = 1_000  # rows
+BROWSER_DIGITS = 15  # that a number keeps in a browser
 
 
 def table(answer: dict[str, Any]) -> pa.Table:
-    """The rows of an answer, with exact decimals, so that they sort as numbers."""
+    """The rows of an answer. Decimals are numbers, so that they sort as such, unless a browser would round them."""
     convert: dict[str, Callable[[Any], Any]] = {"decimal": Decimal, "json": json.dumps}
     columns = {}
     for name, kind in answer["meta"]["columns"].items():
         exact = convert.get(kind, lambda value: value)
-        columns[name] = pa.array([None if row[name] is None else exact(row[name]) for row in answer["rows"]])
+        column = pa.array([None if row[name] is None else exact(row[name]) for row in answer["rows"]])
+        wide = pa.types.is_decimal(column.type) and column.type.precision > BROWSER_DIGITS
+        columns[name] = pa.array([row[name] for row in answer["rows"]]) if wide else column
     return pa.table(columns)
+
+
+def all_digits(shown: pa.Table) -> dict[str, Any]:
+    """How decimals are shown: with all their digits, where the default is to round to four."""
+    decimals = {field.name: field.type.scale for field in shown.schema if pa.types.is_decimal(field.type)}
+    return {name: st.column_config.NumberColumn(format=f"%.{scale}f") for name, scale in decimals.items()}
 
 
 def age(seconds: float | None) -> str:
@@ -58,7 +67,8 @@ def key_figures(meta: dict[str, Any]) -> None:
 def rows(answer: dict[str, Any], pipeline: dict[str, Any]) -> None:
     meta = answer["meta"]
     if answer["rows"]:
-        st.dataframe(table(answer), hide_index=True, width="stretch")
+        shown = table(answer)
+        st.dataframe(shown, column_config=all_digits(shown), hide_index=True, width="stretch")
         if meta["truncated"]:
             st.caption(f"The first {meta['limit']:,} rows by key; there are more.")
     elif meta["freshness_seconds"] is None and meta["version"] == 0:

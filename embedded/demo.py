@@ -5,11 +5,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -17,13 +14,12 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from app import pipelines as declared
 from app.model import Pipeline
+from app.options import parser
 from app.relations import Relation
-from app.settings import HOME, Settings
 from embedded.process import ServerError
 from embedded.stack import Ports, Stack
 
 console = Console()
-DEFAULTS = Settings.model_fields
 ROWS = 8  # of the merged view, shown
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
 HALF_SECONDS = 30  # that half of the events of --once take to arrive
@@ -143,55 +139,23 @@ def _wait(stack: Stack, condition: Callable[[], bool]) -> None:
         raise ServerError(f"waited {PUBLISH_SECONDS} s in vain; see the logs in {stack.data / 'logs'}") from None
 
 
-def _pipelines(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> list[Pipeline]:
-    try:
-        return declared.select(names)
-    except KeyError as error:
-        raise click.BadParameter(error.args[0]) from error
-
-
-def _port(name: str, number: int) -> Callable[[Any], Any]:
-    return click.option(
-        f"--{name}-port", default=number, show_default=True, type=click.IntRange(1, 65535), help=f"Port of {name}."
-    )
-
-
-@click.command()
-@click.argument("pipelines", nargs=-1, callback=_pipelines, metavar="[PIPELINE]...")
-@click.option(
-    "--once", "bounded", is_flag=True, help="A bounded run that ends with a proof; exit code 0 if it is exact."
-)
-@click.option("--reset", is_flag=True, help="Forget the data first.")
-@click.option("--events", default=20_000, show_default=True, type=click.IntRange(min=2), help="Live events of --once.")
-@click.option("--rate", default=100, show_default=True, type=click.IntRange(min=1), help="Events a second otherwise.")
-@click.option("--every", default=30, show_default=True, type=click.IntRange(min=1), help="Seconds between two batches.")
-@click.option("--data", default=HOME / "data", type=click.Path(path_type=Path), help="Data folder.  [default: data]")
-@_port("kafka", 9092)
-@_port("postgres", 5433)
-@_port("api", 5550)
-@_port("dashboard", 8501)
-def main(  # noqa: PLR0913, PLR0917
-    pipelines: list[Pipeline], bounded: bool, reset: bool, events: int, rate: int, every: int, data: Path,
-    kafka_port: int, postgres_port: int, api_port: int, dashboard_port: int,
-) -> None:  # fmt: skip
-    """Run PIPELINES (default: all) on this machine: broker, Postgres, Spark jobs, producers, API and dashboard.
-
-    Started again, it goes on where it was. Ctrl-C stops all of it.
-    """
+def main() -> None:
+    asked = parser("demo").parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
-    ports = Ports(kafka_port, postgres_port, api_port, dashboard_port)
+    ports = Ports(asked.kafka_port, asked.postgres_port, asked.api_port, asked.dashboard_port)
+    pipelines = declared.select(asked.pipelines)
     try:
         ports.require()
-        with Stack(data, ports, pipelines) as stack:
-            if reset:
+        with Stack(asked.data, ports, pipelines) as stack:
+            if asked.reset:
                 stack.reset()
             try:
-                start(stack, every=5 if bounded else every)
-                if bounded:
-                    once(stack, events)
+                start(stack, every=5 if asked.once else asked.every)
+                if asked.once:
+                    once(stack, asked.events)
                 else:
                     for pipeline in pipelines:
-                        stack.start_producer(pipeline, ["--rate", str(rate), "--duplicates", "1", "--late", "1"])
+                        stack.start_producer(pipeline, ["--rate", str(asked.rate), "--duplicates", "1", "--late", "1"])
                     show_until_stopped(stack, stopped=lambda: False)
             finally:
                 console.print("stopping …")
@@ -199,8 +163,8 @@ def main(  # noqa: PLR0913, PLR0917
         console.print(f"[red]error:[/] {error}", highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
-        console.print("stopped; the data is kept in", str(data))
-        sys.exit(0 if not bounded else 130)
+        console.print("stopped; the data is kept in", str(asked.data))
+        sys.exit(130 if asked.once else 0)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

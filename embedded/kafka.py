@@ -5,15 +5,12 @@ import os
 import signal
 import subprocess
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 
-from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, free_port, require_port
+from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_connections, free_port, require_port
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -21,11 +18,11 @@ _FORMAT_SECONDS = 60
 _MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 
-class Kafka:
+class Kafka(Service):
     """A broker that keeps its data in a folder and goes on from it when it is started again, killed or not.
 
     with Kafka(Path("data/kafka"), port=9092) as kafka:
-        create_topic(kafka.bootstrap_servers, "transactions", partitions=3)
+        producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
     """
 
     def __init__(
@@ -56,11 +53,6 @@ class Kafka:
         """What clients connect to, HOST:PORT."""
         return f"{LOCALHOST}:{self.port}"
 
-    @property
-    def running(self) -> bool:
-        """Whether the broker's process is alive."""
-        return self._server.running
-
     def start(self) -> None:
         """Starts the broker and returns when it serves clients. Raises ServerError when it cannot."""
         controller_port = free_port() if self._controller_port is None else self._controller_port
@@ -75,29 +67,14 @@ class Kafka:
             seconds=_START_SECONDS,
         )
 
-    def stop(self) -> None:
-        """Stops the broker in an orderly way."""
-        self._server.stop()
-
-    def kill(self) -> None:
-        """Ends the broker at once, as `kill -9` does."""
-        self._server.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def _ready(self) -> bool:
         # A client in Python logs every refused connection, so the port comes first.
         if not accepts_connections(self.port):
             return False
         try:
-            with _admin(self.bootstrap_servers) as admin:
+            with KafkaAdminClient(
+                bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=10_000, request_timeout_ms=10_000
+            ) as admin:
                 return bool(admin.describe_cluster()["brokers"])
         except KafkaError:
             return False
@@ -143,33 +120,6 @@ class Kafka:
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
-
-
-def create_topic(bootstrap: str, name: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
-    """Makes sure that a topic exists with this number of partitions and these settings.
-
-    A topic that exists keeps its messages, and gets the settings. Raises ServerError when it has another number of
-    partitions: changing that would change which partition a key is in.
-    """
-    wanted = dict(configs or {})
-    with _admin(bootstrap) as admin:
-        try:
-            admin.create_topics(
-                {name: {"num_partitions": partitions, "replication_factor": 1, "configs": wanted}},
-                wait_for_metadata=True,
-            )
-        except TopicAlreadyExistsError:
-            found = len(admin.describe_topics([name])[0]["partitions"])
-            if found != partitions:
-                raise ServerError(
-                    f"topic {name} has {found} partitions, expected {partitions}; declare {found}, or use another topic"
-                ) from None
-            if wanted:
-                admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, wanted)])
-
-
-def _admin(bootstrap: str) -> KafkaAdminClient:
-    return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=10_000, request_timeout_ms=10_000)
 
 
 def _java(*options: str) -> list[str]:

@@ -8,15 +8,21 @@ import signal
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import psutil
 import psycopg2
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, dying_with_parent, require_port
+from embedded.process import (
+    LOCALHOST,
+    Server,
+    ServerError,
+    Service,
+    accepts_connections,
+    dying_with_parent,
+    require_port,
+)
 
 DATABASE = "tidemark"
 SUPERUSER = "postgres"
@@ -30,7 +36,7 @@ _STOP_SECONDS = 30
 _LEFTOVER_SECONDS = 10
 
 
-class Postgres:
+class Postgres(Service):
     """A server that keeps its data in a folder and goes on from it when it is started again, killed or not.
 
     with Postgres(Path("data/postgres"), port=5433) as postgres:
@@ -58,11 +64,6 @@ class Postgres:
             prefix=_not_root(),
         )
 
-    @property
-    def running(self) -> bool:
-        """Whether the server's main process is alive."""
-        return self._server.running
-
     def url(self, user: str = SUPERUSER, password: str | None = None, database: str = DATABASE) -> str:
         """The address for a client. Without a password, the superuser's."""
         secret = self.password_file.read_text().strip() if password is None else password
@@ -86,23 +87,6 @@ class Postgres:
         except BaseException:
             self.kill()
             raise
-
-    def stop(self) -> None:
-        """Stops the server in an orderly way; sessions of clients end."""
-        self._server.stop()
-
-    def kill(self) -> None:
-        """Ends the server's main process at once, as `kill -9` does; its other processes follow by themselves."""
-        self._server.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _command(self) -> list[str]:
         settings = {

@@ -5,9 +5,11 @@ import shutil
 import signal
 import socket
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -144,6 +146,36 @@ class Server:
         """The last lines it printed, under a line that names the log file."""
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         return "\n".join([f"The end of its log, {self.log}:", *lines])
+
+
+class Service(ABC):
+    """What is one server, started and stopped as a context manager, or by hand."""
+
+    _server: Server
+
+    @abstractmethod
+    def start(self) -> None:
+        """Returns when it serves clients. Raises ServerError when it cannot."""
+
+    @property
+    def running(self) -> bool:
+        """Whether its main process is alive."""
+        return self._server.running
+
+    def stop(self) -> None:
+        """Stops it in an orderly way; sessions of clients end."""
+        self._server.stop()
+
+    def kill(self) -> None:
+        """Ends its main process at once, as `kill -9` does; what other processes it has follow by themselves."""
+        self._server.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def dying_with_parent() -> list[str]:

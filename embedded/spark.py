@@ -33,8 +33,13 @@ def command(job: str, arguments: Sequence[str] = (), memory: str = "1g") -> list
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    java = [f"-Dlog4j2.configurationFile=file:{HOME}/conf/log4j2.properties"]
-    java += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if job in SHORT else ["-XX:+UseParallelGC"]
+    java = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if job in SHORT else ["-XX:+UseParallelGC"]
+    return submitting(HOME / JOBS[job], arguments, memory, java)
+
+
+def submitting(script: Path, arguments: Sequence[str], memory: str, java: Sequence[str]) -> list[str]:
+    """The command that runs a script in a Spark application on all cores of this machine, with options for Java."""
+    java = [f"-Dlog4j2.configurationFile=file:{HOME}/conf/log4j2.properties", *java]
     settings = {
         "spark.driver.host": LOCALHOST,
         "spark.driver.bindAddress": LOCALHOST,
@@ -44,7 +49,7 @@ def command(job: str, arguments: Sequence[str] = (), memory: str = "1g") -> list
     return [
         *("spark-submit", "--master", os.environ.get("SPARK_MASTER", "local[*]"), "--driver-memory", memory),
         *("--driver-java-options", " ".join(java), *options),
-        *(str(HOME / JOBS[job]), *arguments),
+        *(str(script), *arguments),
     ]
 
 
@@ -69,6 +74,7 @@ def main() -> None:
         words = command(sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:])
     except KeyError as error:
         sys.exit(f"usage: submit JOB [ARGUMENT …]: {error.args[0]}")
+    os.environ.setdefault("SPARK_LOCAL_IP", LOCALHOST)
     os.execvp(words[0], words)  # noqa: S606
 
 

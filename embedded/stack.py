@@ -1,5 +1,6 @@
-"""The whole stack as processes of this machine: a broker, Postgres, the Spark jobs, producers, the API, the dashboard."""
+"""The whole stack as processes of this machine: broker, Postgres, Spark jobs, producers, the API and the dashboard."""
 
+import contextlib
 import fcntl
 import functools
 import importlib.util
@@ -8,7 +9,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 from app.log import log
 from app.migrate import apply_migrations, make_roles, register
 from app.model import Pipeline
-from app.postgres import Role, connect
+from app.postgres import Connection, Role, connect
 from app.settings import Settings
-from embedded.kafka import Kafka, create_topic
+from app.topics import create_topic
+from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
 from embedded.spark import SparkJob, command
@@ -72,7 +73,7 @@ class Stack:
             )
         }  # fmt: skip
         self.servers: list[Server] = []
-        self._exits = ExitStack()
+        self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> "Stack":
         self.data.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ class Stack:
         )
         own = f"producers.{pipeline.name}"
         module = [own] if importlib.util.find_spec(own) else ["producers.generic", pipeline.name]
-        self.start(producer, [sys.executable, "-m", *module, *options])
+        self.start(producer, [sys.executable, "-P", "-m", *module, *options])
         return producer
 
     def start_faces(self) -> None:
@@ -152,7 +153,7 @@ class Stack:
             server = Server(f"the {name}", self._log(name), stop_signal=signal.SIGTERM, stop_seconds=10)
             self.start(
                 server,
-                [sys.executable, "-m", module],
+                [sys.executable, "-P", "-m", module],
                 functools.partial(accepts_connections, getattr(self.ports, name)),
             )
 
@@ -192,14 +193,16 @@ class Stack:
         return {p.name: {int(key): value for key, value in rows[p.name].items()} for p in self.pipelines}
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """What a reader gets."""
-        connection = connect(self.settings, Role.READ)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-                return list(cursor.fetchall())
-        finally:
-            connection.close()
+        """What a reader gets: each statement sees a snapshot of its own."""
+        with self._reader.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    @functools.cached_property
+    def _reader(self) -> Connection:
+        connection = self._exits.enter_context(contextlib.closing(connect(self.settings, Role.READ)))
+        connection.autocommit = True
+        return connection
 
     def _checked(self) -> list[object]:
         rows = dict(self.query("SELECT pipeline, checked_at FROM serving.status"))

@@ -7,7 +7,6 @@ values form a range (`amount > 0`, `low <= high`) hold for it. Its event time is
 
 import json
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,13 +24,14 @@ if __name__ == "__main__":
 import click
 
 from app import pipelines
+from app.events import EXAMPLES_ARRIVE
 from app.measures import MAX_PRECISION, digits
-from app.model import EXAMPLES_ARRIVE, Pipeline
-from producers.producing import Message, Run, produce, producer_options
+from app.model import Pipeline
+from producers.disorder import happened, now, repeated
+from producers.options import Run, disorder_options, producer_options
+from producers.producing import Message, produce
 
 RUNS = UUID("0d6b6f5e-5d0c-4b39-9a55-64a1f1b0c1de")  # namespace of the runs that have a seed
-SENT_AGAIN_WITHIN = 200  # events
-LATE_SECONDS = (60, 3 * 86_400)
 MADE_UP = range(1, 10)  # where there is no example
 
 Event = dict[str, Any]  # None, Decimal, datetime and date, or what JSON has, by column
@@ -60,19 +60,16 @@ class Generic:
         random = Random(self.seed)  # noqa: S311 - a sequence that can be repeated is what is wanted
         mix = f"{self.pipeline.name} {self.duplicates} {self.late} {self.seed}"
         run = uuid4() if self.seed is None else uuid5(RUNS, mix)
-        latest: deque[Message] = deque(maxlen=SENT_AGAIN_WITHIN)
-        for number in numbers:
-            late = random.random() * 100 < self.late
-            moment = clock() - timedelta(seconds=random.uniform(*LATE_SECONDS) if late else 0)
-            first, second = random.choices(self.known, k=2)
-            event = self._between(first, second, random.random())
-            self._happens(event, moment)
-            self._identify(event, f"{run}-{number:06d}", random)
-            message = Message(self._key(event, number), _encoded(event), "late" if late else "new")
-            yield message
-            latest.append(message)
-            if random.random() * 100 < self.duplicates:
-                yield random.choice(latest)._replace(kind="duplicate")
+        made = (self._message(random, run, number, clock()) for number in numbers)
+        return repeated(made, self.duplicates, random)
+
+    def _message(self, random: Random, run: UUID, number: int, arrives: datetime) -> Message:
+        moment, kind = happened(arrives, self.late, random)
+        first, second = random.choices(self.known, k=2)
+        event = self._between(first, second, random.random())
+        self._happens(event, moment)
+        self._identify(event, f"{run}-{number:06d}", random)
+        return Message(self._key(event, number), _encoded(event), kind)
 
     def _between(self, first: Event, second: Event, place: float) -> Event:
         return {name: _between(first[name], second[name], place, self.pipeline.types[name]) for name in first}
@@ -162,10 +159,6 @@ def _literal(value: Any) -> str:
     return json.dumps(value.isoformat() if isinstance(value, date) else value)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _pipeline(_: click.Context, __: click.Parameter, name: str) -> Pipeline:
     try:
         return pipelines.load(name)
@@ -176,14 +169,11 @@ def _pipeline(_: click.Context, __: click.Parameter, name: str) -> Pipeline:
 @click.command()
 @producer_options
 @click.argument("pipeline", callback=_pipeline)
-@click.option("--duplicates", type=click.FloatRange(0, 100), default=0, help="Percentage of events sent again")
-@click.option("--late", type=click.FloatRange(0, 100), default=0, help="Percentage that happened up to 3 days ago")
+@disorder_options
 def main(run: Run, pipeline: Pipeline, duplicates: float, late: float) -> None:
     """Send made-up events of PIPELINE to Kafka until --count is reached, or SIGINT or SIGTERM comes."""
     messages = Generic(pipeline, duplicates, late, run.seed).messages(run.numbers(), now)
-    delivery = produce(messages, pipeline.topic.name, run.bootstrap_servers, run.rate)
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(delivery.kinds.items()))
-    click.echo(f"{delivery} ({kinds or 'nothing'})")
+    click.echo(produce(messages, pipeline.topic.name, run.bootstrap_servers, run.rate))
 
 
 if __name__ == "__main__":

@@ -1,30 +1,24 @@
-"""What the producers share: their options, and sending at a rate until all is sent or a signal comes.
+"""Sending: at a rate, until all is sent or a signal comes.
 
 Every message is counted when it is handed to the client and again when all in-sync replicas have it. The client is
 idempotent, so a message that it sends again after an error stands in the topic once.
 """
 
-import functools
-import itertools
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Concatenate, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
-from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-
-from app.settings import settings
 
 MAX_UNACKNOWLEDGED = 20_000  # messages; the client itself sets no limit to its memory
 MAX_BURST = 1.0  # seconds of messages that are sent at once to catch up after a stall
@@ -45,41 +39,6 @@ class Message(NamedTuple):
 
 class ProduceError(click.ClickException):
     """Not everything was sent. The message is for the one who runs the producer; the exit code is 1."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """The options that every producer has. `rate`: messages a second, 0 for no limit; `count`: None for no end."""
-
-    bootstrap_servers: str
-    rate: float
-    count: int | None
-    seed: int | None
-
-    def numbers(self) -> Iterator[int]:
-        """0, 1, 2, … up to the count."""
-        return iter(range(self.count)) if self.count is not None else itertools.count()
-
-
-def producer_options(main: Callable[Concatenate[Run, ...], None]) -> Callable[..., None]:
-    """Gives a command the options of `Run`, and the command a `Run` as its first argument."""
-
-    @functools.wraps(main)
-    def wrapped(**options: Any) -> None:
-        try:
-            servers = options.pop("bootstrap_servers") or settings().kafka_bootstrap_servers
-        except ValidationError as error:
-            raise click.ClickException(str(error)) from error
-        main(Run(servers, *(options.pop(name) for name in ("rate", "count", "seed"))), **options)
-
-    rate, count = click.FloatRange(min=0), click.IntRange(min=1)
-    decorators = (
-        click.option("--bootstrap-servers", help="Kafka brokers, HOST:PORT,…  [default: KAFKA_BOOTSTRAP_SERVERS]"),
-        click.option("--rate", type=rate, default=200, show_default=True, help="Messages a second; 0: no limit"),
-        click.option("--count", type=count, help="New events to send  [default: until stopped]"),
-        click.option("--seed", type=int, help="The same seed and options give the same events, ids included"),
-    )
-    return functools.reduce(lambda command, decorate: decorate(command), reversed(decorators), wrapped)
 
 
 class Pace:
@@ -162,7 +121,9 @@ class Delivery:
     def __str__(self) -> str:
         seconds = time.monotonic() - self._started
         rate = self.acknowledged / seconds if seconds else 0.0
-        return f"sent {self.sent:,}, acknowledged {self.acknowledged:,} in {seconds:.1f} s, {rate:,.0f} a second"
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self.kinds.items()))
+        counts = f"sent {self.sent:,}, acknowledged {self.acknowledged:,}"
+        return f"{counts} in {seconds:.1f} s, {rate:,.0f} a second ({kinds or 'nothing'})"
 
 
 def produce(messages: Iterable[Message], topic: str, bootstrap_servers: str, rate: float = 0) -> Delivery:

@@ -1,6 +1,5 @@
 """Client transactions, live: a few clients buy much, most buy little. Also makes `datasets/transactions.json`."""
 
-import heapq
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,12 +17,12 @@ if __name__ == "__main__":
 import click
 
 from app.pipelines.transactions import PIPELINE
-from producers.producing import Message, Run, produce, producer_options
+from producers.disorder import happened, now, repeated
+from producers.options import Run, disorder_options, percentage, producer_options
+from producers.producing import Message, produce
 
 RUNS = UUID("5f0e3a52-6f0e-4f0b-9c52-0d8c1f1f7a11")  # namespace of the runs that have a seed
 MAX_CENTS = 999_999_999_999  # the pipeline's amount is decimal(12,2)
-SENT_AGAIN_WITHIN = 200  # events
-LATE_SECONDS = (60, 3 * 86_400)
 BROKEN: tuple[dict[str, str], ...] = (
     {"client": '""'},
     {"amount": "-12.50"},
@@ -56,24 +55,15 @@ class Transactions:
         run = uuid4() if self.seed is None else uuid5(RUNS, repr(self))
         names = [f"client-{rank:04d}" for rank in range(1, self.clients + 1)]
         weights = list(accumulate(1 / rank for rank in range(1, self.clients + 1)))
-        again: list[tuple[int, Message]] = []
-        for number in numbers:
-            while again and again[0][0] <= number:
-                yield heapq.heappop(again)[1]
-            client = random.choices(names, cum_weights=weights)[0]
-            message = self._message(random, f"{run}-{number:06d}", client, clock())
-            yield message
-            if message.kind != "bad" and random.random() * 100 < self.duplicates:
-                due = number + random.randint(1, SENT_AGAIN_WITHIN)
-                heapq.heappush(again, (due, message._replace(kind="duplicate")))
-        for _, message in sorted(again):
-            yield message
+        made = (
+            self._message(random, f"{run}-{number:06d}", random.choices(names, cum_weights=weights)[0], clock())
+            for number in numbers
+        )
+        return repeated(made, self.duplicates, random)
 
-    def _message(self, random: Random, event_id: str, client: str, moment: datetime) -> Message:
-        kind = "new"
+    def _message(self, random: Random, event_id: str, client: str, arrives: datetime) -> Message:
         cents = min(1 + int(random.lognormvariate(8, 1.2)), MAX_CENTS)
-        if random.random() * 100 < self.late:
-            kind, moment = "late", moment - timedelta(seconds=random.uniform(*LATE_SECONDS))
+        moment, kind = happened(arrives, self.late, random)
         fields = {
             "event_id": json.dumps(event_id),
             "client": json.dumps(client),
@@ -91,10 +81,6 @@ def amount(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 def history() -> bytes:
     """The content of `datasets/transactions.json`: the events of the 30 days before 2026, always the same."""
     random = Random(2025)  # noqa: S311
@@ -105,17 +91,11 @@ def history() -> bytes:
     return b"".join(message.value + b"\n" for message in messages)
 
 
-def _percentage(name: str, meaning: str) -> Callable[..., Any]:
-    kind = click.FloatRange(0, 100)
-    return click.option(name, type=kind, default=0, show_default=True, metavar="PERCENT", help=meaning)
-
-
 @click.command()
 @producer_options
 @click.option("--clients", type=click.IntRange(min=1), default=500, show_default=True, help="Number of clients")
-@_percentage("--duplicates", "Share of events sent again unchanged a little later")
-@_percentage("--late", "Share of events that happened up to three days ago")
-@_percentage("--bad", "Share of events that belong in the quarantine")
+@disorder_options
+@percentage("--bad", "Share of events that belong in the quarantine")
 @click.option("--to-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the bundled history and end")
 def main(run: Run, to_file: Path | None, **mix: Any) -> None:
     """Send transactions to Kafka until --count is reached, or SIGINT or SIGTERM comes."""
@@ -123,9 +103,7 @@ def main(run: Run, to_file: Path | None, **mix: Any) -> None:
         to_file.write_bytes(history())
         return
     messages = Transactions(seed=run.seed, **mix).messages(run.numbers(), now)
-    delivery = produce(messages, PIPELINE.topic.name, run.bootstrap_servers, run.rate)
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(delivery.kinds.items()))
-    click.echo(f"{delivery} ({kinds or 'nothing'})")
+    click.echo(produce(messages, PIPELINE.topic.name, run.bootstrap_servers, run.rate))
 
 
 if __name__ == "__main__":

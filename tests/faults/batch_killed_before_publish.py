@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from app.batch_job import main
-from app.ledger import Ledger
+from app.versions import Versions
 from tests.faults.definition import give_it_to_the_job
 
 
@@ -20,5 +20,5 @@ def die(*_: Any) -> None:
 
 if __name__ == "__main__":
     give_it_to_the_job()
-    with patch.object(Ledger, "publish", die):
+    with patch.object(Versions, "publish", die):
         main()

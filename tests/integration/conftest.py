@@ -20,17 +20,20 @@ from app.archive import Archive
 from app.batch import run
 from app.job import connected
 from app.lake import Lake
-from app.ledger import Ledger, Version
+from app.ledger import Ledger
 from app.migrate import register
 from app.model import Pipeline
 from app.postgres import Connection, Role
 from app.relations import relations
 from app.settings import Settings
 from app.speed import Speed
+from app.topics import create_topic
 from app.transform import decode, needed
 from app.verify import Verdict, verify
-from embedded.kafka import create_topic
+from app.versions import Version
 from tests.faults.definition import definition
+from tests.integration.boundary import Boundary, NewBoundary
+from tests.integration.oracle import COLUMNS, VIEWS
 
 _numbers = itertools.count(1)
 NOW = datetime.now(UTC).isoformat()
@@ -77,15 +80,9 @@ class Stack:
 
     @contextmanager
     def working(self, role: Role) -> Iterator[Ledger]:
-        """A ledger whose claims end with it at once, not when Postgres sees that its connection is closed."""
+        """A ledger whose claims end with it."""
         with connected(self.settings, role) as connect:
-            ledger = Ledger(connect(), self.pipeline)
-            try:
-                yield ledger
-            finally:
-                ledger.connection.rollback()
-                with ledger.connection, ledger.connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_unlock_all()")
+            yield Ledger(connect(), self.pipeline)
 
     def stream(self, accept_loss: bool = False) -> Speed:
         """Runs the speed layer until it has read the topic to its end, then stops it."""
@@ -191,6 +188,19 @@ def _finish(query: StreamingQuery) -> None:
 
 
 NewStack = Callable[..., Stack]
+
+
+@pytest.fixture
+def new_boundary(database: Settings) -> Iterator[NewBoundary]:
+    """Makes pipelines with every measure and no layers; all share one connection a role."""
+    with ExitStack() as exits:
+        connections = {role: exits.enter_context(connected(database, role))() for role in Role}
+
+        def make(**changes: Any) -> Boundary:
+            pipeline = definition(f"law{next(_numbers)}", **({"columns": COLUMNS, "views": VIEWS} | changes))
+            return Boundary(connections, pipeline)
+
+        yield make
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import psutil
 import psycopg2
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from embedded.kafka import Kafka, create_topic
+from app.topics import create_topic
+from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import ServerError, free_port
 
@@ -79,25 +79,6 @@ def test_a_message_of_seven_megabytes_is_accepted(kafka: Kafka) -> None:
     produce(kafka, "large", b"x" * (7 << 20))
 
     assert [len(value) for value, _ in consume(kafka, "large")] == [7 << 20]
-
-
-def test_creating_a_topic_again_keeps_its_messages_and_applies_its_settings(kafka: Kafka) -> None:
-    create_topic(kafka.bootstrap_servers, "again", partitions=1)
-    produce(kafka, "again", b"kept")
-
-    create_topic(kafka.bootstrap_servers, "again", partitions=1, configs={"retention.ms": "86400000"})
-
-    assert [value for value, _ in consume(kafka, "again")] == [b"kept"]
-    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
-        settings = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "again")])
-    assert settings["topic"]["again"]["retention.ms"]["value"] == "86400000"
-
-
-def test_a_topic_with_another_number_of_partitions_is_an_error(kafka: Kafka) -> None:
-    create_topic(kafka.bootstrap_servers, "two", partitions=2)
-
-    with pytest.raises(ServerError, match="topic two has 2 partitions, expected 3"):
-        create_topic(kafka.bootstrap_servers, "two", partitions=3)
 
 
 @pytest.mark.parametrize("end", [Kafka.stop, Kafka.kill])

@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
+from pyspark.sql import functions as F
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from app.gap import LogShorter, OffsetGap
-from embedded.kafka import create_topic
+from app.gap import LogShorter, OffsetGap, TopicRemade
+from app.topics import create_topic
 from tests.integration.conftest import Stack, event
 
 LOSSES = "SELECT layer, partition, first_offset, next_offset FROM tidemark.loss WHERE pipeline = %s ORDER BY layer"
@@ -87,21 +88,38 @@ def test_a_loss_at_the_end_of_a_partition_does_not_stop_the_batch_layer(stack: S
     assert stack.totals() == {"ada": (1, Decimal("1.00"))}
 
 
-def test_a_topic_that_was_made_anew_stops_both_layers(stack: Stack, admin: KafkaAdminClient) -> None:
+@pytest.mark.parametrize("messages", [1, 3], ids=["fewer messages", "more messages"])
+def test_a_topic_that_was_made_anew_stops_both_layers(stack: Stack, admin: KafkaAdminClient, messages: int) -> None:
     name = stack.pipeline.name
     stack.send(event("1"), event("2"), partition=1)
     stack.stream()
     stack.archive()
+    before = admin.describe_topics([name])[0]["topic_id"]
     admin.delete_topics([name])
     _wait_until_gone(admin, name)
     create_topic(stack.settings.kafka_bootstrap_servers, name, stack.pipeline.topic.partitions)
-    stack.send(event("3"), partition=1)
+    stack.send(*(event(f"{number}") for number in range(3, 3 + messages)), partition=1)
+    now = admin.describe_topics([name])[0]["topic_id"]
+    for other in (stack, stack.define(checks=())):
+        for layer, start in (("speed", other.stream), ("archive", other.archive)):
+            said = f"topic {name} has the id {now}, and the {layer} layer has read the one with the id {before}: "
+            with pytest.raises(TopicRemade, match=f"{said}.* Restore"):
+                start(accept_loss=True)
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
+    assert stack.offsets() == {0: 0, 1: 2, 2: 0}
+
+
+def test_a_topic_that_has_lost_messages_stops_both_layers(stack: Stack) -> None:
+    name = stack.pipeline.name
+    stack.send(event("1"), partition=1)
+    stack.stream()
+    stack.archive()
+    stack.owner("UPDATE tidemark.ledger SET offsets = offsets || '{\"1\": 2}' WHERE pipeline = %s", name)
+    stack.lake.append(stack.lake.bronze().withColumn("offset", F.col("offset") + 1))
     for layer, start in (("speed", stack.stream), ("archive", stack.archive)):
         said = f"the {layer} layer stands at offset 2 of topic {name} partition 1, Kafka ends at 1"
         with pytest.raises(LogShorter, match=said):
             start(accept_loss=True)
-    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
-    assert stack.offsets() == {0: 0, 1: 2, 2: 0}
 
 
 def test_a_micro_batch_that_starts_above_the_ledger_is_refused(stack: Stack) -> None:

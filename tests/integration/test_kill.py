@@ -8,10 +8,8 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
-from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from app.ledger import LedgerError
-from app.postgres import Role
 from embedded.spark import command
 from tests.faults.definition import VARIABLE
 from tests.integration.conftest import Stack, event
@@ -55,7 +53,6 @@ def test_a_streaming_job_killed_between_the_two_commits_counts_everything_once(s
     assert sum(stack.offsets().values()) == 5
     assert stack.totals() == {"ada": (2, Decimal("4.40")), "bob": (1, Decimal("1.00"))}
     assert _commits(stack) == ["0"]  # the micro-batch that is in the ledger is not in the checkpoint
-    _wait_until_free(stack, Role.SPEED, "speed")
     stack.send(event("3", amount="3.30"), event("4", amount="4.40"))
     stack.stream()
     stack.archive()
@@ -77,7 +74,6 @@ def test_a_batch_job_killed_before_it_publishes_leaves_the_version_before_exact(
     assert stack.rows(f"SELECT version FROM serving.status WHERE pipeline = '{stack.pipeline.name}'") == [(1,)]
     assert stack.totals() == {"ada": (2, Decimal("3.30"))}
     assert stack.verify().exact
-    _wait_until_free(stack, Role.BATCH, "batch")
     stack.send(event("3", amount="3.30"), b"broken")
     version = stack.count_everything()
     assert (version.version, version.mode, version.accepted, version.duplicates) == (2, "incremental", 3, 1)
@@ -95,10 +91,3 @@ def _commits(stack: Stack) -> list[str]:
 @retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(SECONDS), wait=wait_fixed(0.2))
 def _wait_until_counted(stack: Stack, events: int) -> bool:
     return sum(stack.offsets().values()) == events
-
-
-@retry(retry=retry_if_exception_type(LedgerError), stop=stop_after_delay(30), wait=wait_fixed(0.1))
-def _wait_until_free(stack: Stack, role: Role, work: str) -> None:
-    """Waits until Postgres sees that the connection of a killed job is gone."""
-    with stack.working(role) as ledger:
-        ledger.claim(work)

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.integration.conftest import Stack, event
+from app.model import LakeTable
+from tests.integration.conftest import NewStack, Stack, event
 
 
 class Killed(Exception):
@@ -61,3 +62,10 @@ def test_a_batch_of_a_topic_that_nothing_was_read_from_does_not_stop_the_next(st
 
 def _kill() -> None:
     raise Killed
+
+
+def test_a_filter_that_cannot_be_computed_leaves_an_event_out(new_stack: NewStack) -> None:
+    stack = new_stack(lake=(LakeTable("above_one", where="1 / (amount - 1) > 0"),))
+    stack.send(event("1", amount="1.00"), event("2", amount="1.01"))
+    stack.count_everything()
+    assert stack.table("above_one", "event_id") == [("2",)]

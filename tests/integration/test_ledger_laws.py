@@ -1,8 +1,5 @@
 """The laws of the boundary, for any events, any micro-batches and any cut: increments made by hand, and Postgres."""
 
-import itertools
-from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,18 +8,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from app.job import connected
-from app.ledger import Cut, Ledger, LedgerError, Version
-from app.migrate import register
-from app.model import Pipeline
-from app.postgres import Connection, Role
-from app.settings import Settings
-from tests.faults.definition import definition
-from tests.integration.oracle import COLUMNS, VIEWS, Event, Row, actual, expected, increments
+from app.ledger import LedgerError
+from tests.integration.boundary import NewBoundary
+from tests.integration.oracle import Event, expected, increments
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LAW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-_numbers = itertools.count(1)
 
 
 @st.composite
@@ -38,55 +29,12 @@ def some_events(draw: st.DrawFn) -> list[Event]:
     return [Event(f"{n}", *values, at=(0, n, 0)) for n, values in enumerate(drawn)]
 
 
-class Boundary:
-    """A pipeline in Postgres, with its layers' connections and no layers."""
-
-    def __init__(self, connections: dict[Role, Connection], pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.speed = Ledger(connections[Role.SPEED], pipeline)
-        self.batch = Ledger(connections[Role.BATCH], pipeline)
-        self._reader = connections[Role.READ]
-
-    def commit(self, events: list[Event]) -> None:
-        """A micro-batch: the ledger moves on by the number of events."""
-        found = self.speed.offsets()
-        self.speed.commit(found, {0: found.get(0, 0) + len(events)}, increments(self.pipeline, events))
-
-    def publish(self, number: int, cut: Cut, events: list[Event], previous: int | None = None) -> None:
-        mode = "full" if previous is None else "incremental"
-        version = Version(number, cut.segment, cut.offsets, mode, len(events), 0, 0, 0.0)
-        self.batch.publish(version, previous, increments(self.pipeline, events))
-        self.batch.prune(2)
-
-    def query(self, statement: str) -> list[Row]:
-        with self._reader, self._reader.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall())
-
-    def shows(self) -> list[list[Row]]:
-        return actual(self.query, self.pipeline)
-
-
-@pytest.fixture
-def boundaries(database: Settings) -> Iterator[Any]:
-    """Makes pipelines with every measure; all share one connection a role."""
-    with ExitStack() as exits:
-        connections = {role: exits.enter_context(connected(database, role))() for role in Role}
-
-        def make() -> Boundary:
-            pipeline = definition(f"law{next(_numbers)}", columns=COLUMNS, views=VIEWS)
-            register(connections[Role.MIGRATE], pipeline)
-            return Boundary(connections, pipeline)
-
-        yield make
-
-
 @LAW
 @given(events=some_events(), order=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 5)))
 def test_increments_add_in_any_order_and_any_grouping(
-    boundaries: Any, events: list[Event], order: Any, sizes: list[int]
+    new_boundary: NewBoundary, events: list[Event], order: Any, sizes: list[int]
 ) -> None:
-    boundary, shuffled = boundaries(), order.sample(events, len(events))
+    boundary, shuffled = new_boundary(), order.sample(events, len(events))
     for size in [*sizes, len(events)]:
         boundary.commit(shuffled[:size])
         shuffled = shuffled[size:]
@@ -96,9 +44,9 @@ def test_increments_add_in_any_order_and_any_grouping(
 @LAW
 @given(events=some_events(), cut_at=st.integers(0, 12), late=st.integers(0, 12))
 def test_batch_below_any_cut_and_speed_after_it_are_a_batch_of_all(
-    boundaries: Any, events: list[Event], cut_at: int, late: int
+    new_boundary: NewBoundary, events: list[Event], cut_at: int, late: int
 ) -> None:
-    boundary = boundaries()
+    boundary = new_boundary()
     below, after = events[:cut_at], events[cut_at:]
     boundary.commit(below)
     cut = boundary.batch.cut()
@@ -112,22 +60,22 @@ def test_batch_below_any_cut_and_speed_after_it_are_a_batch_of_all(
 @LAW
 @given(events=some_events(), first=st.integers(0, 12), second=st.integers(0, 12))
 def test_an_incremental_version_is_a_full_one_and_a_rollback_is_exact(
-    boundaries: Any, events: list[Event], first: int, second: int
+    new_boundary: NewBoundary, events: list[Event], first: int, second: int
 ) -> None:
-    boundary = boundaries()
+    boundary = new_boundary()
     parts = [events[:first], events[first:][:second], events[first:][second:]]
     for number, part in enumerate(parts, start=1):
         boundary.commit(part)
         boundary.publish(number, boundary.batch.cut(), part, number - 1 or None)
     assert boundary.shows() == expected(events)
-    assert boundary.batch.rollback().version == 2
+    assert boundary.versions.rollback().version == 2
     assert boundary.shows() == expected(events)
     boundary.publish(4, boundary.batch.cut(), events)
     assert boundary.shows() == expected(events)
 
 
-def test_a_commit_that_expects_another_offset_is_refused_and_changes_nothing(boundaries: Any) -> None:
-    boundary = boundaries()
+def test_a_commit_that_expects_another_offset_is_refused_and_changes_nothing(new_boundary: NewBoundary) -> None:
+    boundary = new_boundary()
     events = [Event(f"{n}", "ada", Decimal(n), None, START, (0, n, 0)) for n in range(1, 4)]
     boundary.commit(events[:1])
     for wrong in ({}, {0: 0}, {0: 2}, {0: 1, 1: 1}):
@@ -142,8 +90,8 @@ def test_a_commit_that_expects_another_offset_is_refused_and_changes_nothing(bou
 @example(
     names=["", " ", "null", "\\N", "\\.", "\n\\.\n", "\r", "\r\n", '"', '""', "'", ",", "\\", "a\tb", "ä€😀", "\x7f"]
 )
-def test_any_text_is_kept_as_it_is(boundaries: Any, names: list[str]) -> None:
-    boundary = boundaries()
+def test_any_text_is_kept_as_it_is(new_boundary: NewBoundary, names: list[str]) -> None:
+    boundary = new_boundary()
     events = [Event(name, name, Decimal(1), None, START, (0, n, 0)) for n, name in enumerate(names)]
     boundary.commit(events)
     cut = boundary.batch.cut()

@@ -15,9 +15,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from app.settings import HOME
-from embedded.kafka import create_topic
+from app.topics import create_topic
+from producers.disorder import now
 from producers.producing import Message, ProduceError, produce
-from producers.transactions import Transactions, now
+from producers.transactions import Transactions
 
 PARTITIONS = 3
 TIMEOUT = 60  # seconds

@@ -10,6 +10,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame
 
+from app.measures import Measure
 from app.model import (
     Column,
     Count,
@@ -17,7 +18,6 @@ from app.model import (
     Latest,
     Max,
     Mean,
-    Measure,
     Min,
     Pipeline,
     Sliding,

@@ -1,6 +1,7 @@
 """What a message becomes: typed events, or events in the quarantine with the first reason that applies."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,8 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame
 
 from app.model import Column, Count, Pipeline, Topic, View
-from app.transform import MAX_MESSAGE_BYTES, decode
+from app.parse import END_OF_ARRAY, END_OF_VALUE, MAX_MESSAGE_BYTES
+from app.transform import decode
 from tests.spark.conftest import Message, Messages, Table, arrived
 
 PIPELINE = Pipeline(
@@ -152,6 +154,35 @@ def test_amounts_are_rounded_half_up_to_their_scale(messages: Messages, table: T
     }  # fmt: skip
 
     expect_values(messages, table, "amount", {value: Decimal(text) for value, text in expected.items()})
+
+
+def test_a_number_keeps_all_its_digits(messages: Messages, table: Table) -> None:
+    columns = (Column("at", "timestamp"), Column("exact", "decimal(38,20)"), Column("stock", "bigint"))
+    wide = replace(PIPELINE, columns=columns)
+    texts = ["123456789012345678.12345678901234567891", "-0.00000000000000000001", "12"]
+    message = '{{"at": "2026-01-01", "exact": {}, "stock": {}}}'
+    source_df = messages(*(message.format(text, 2**63 - 1) for text in texts), message.format("1e2", "1e2"))
+
+    actual_df = decode(source_df, wide).select("exact", "stock", "_reason")
+
+    rows = [*((Decimal(text), 2**63 - 1, None) for text in texts), (Decimal(100), None, "invalid_stock")]
+    expected_df = table(rows, "exact decimal(38,20), stock bigint, _reason string")
+    assert_df_equality(actual_df, expected_df, ignore_nullable=True)
+
+
+def test_braces_in_a_text_and_objects_in_a_field_are_no_end(messages: Messages, table: Table) -> None:
+    objects, array = [order(id="}"), order(id="{a}"), order(extra={"a": {}})], f"[{order(id='}')}, {GOOD}]"
+    expected: dict[Message, Any] = {**dict.fromkeys(objects), array: [None, None]}
+    broken = [f"{message}{tail}" for message in (*objects, array) for tail in ("}", "{", " {}", ",", ":")]
+
+    expect_reasons(messages, table, expected | dict.fromkeys(broken, "not_json_objects"))
+
+
+@pytest.mark.parametrize("end", [END_OF_VALUE, END_OF_ARRAY])
+def test_no_message_can_bring_its_own_mark(messages: Messages, table: Table, end: int) -> None:
+    forged = [f'{GOOD}, {{"_end": {end}}}] {GOOD}', f'[{GOOD}, {{"_end": {end}}}] {GOOD}]', order(extra={"a": end})]
+
+    expect_reasons(messages, table, dict.fromkeys(forged, "not_json_objects"))
 
 
 def test_what_is_no_amount_is_in_the_quarantine(messages: Messages, table: Table) -> None:

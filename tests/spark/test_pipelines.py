@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from app import new_pipeline, pipelines
-from app.model import EXAMPLES_ARRIVE, Check, Column, Count, Dedup, Example, Pipeline, Topic, View
+from app.events import EXAMPLES_ARRIVE
+from app.model import Check, Column, Count, Dedup, Example, Pipeline, Topic, View
 from app.transform import aggregate, decode
 from producers.generic import Generic
 from tests.spark.conftest import RAW, Table

@@ -114,6 +114,23 @@ def test_another_view_can_be_picked(server: Server, page: AppTest) -> None:
     assert page.dataframe[0].value.to_dict("records") == [{"reason": "weight_missing", "events": 4}]
 
 
+def test_decimals_are_shown_with_all_their_digits(server: Server, page: AppTest) -> None:
+    columns = {"depot": "string", "mean": "decimal", "wide": "decimal", "none": "decimal"}
+    rows = [
+        {"depot": "east", "mean": "66.78394140", "wide": "1234567890123456.78", "none": None},
+        {"depot": "west", "mean": "9.00000000", "wide": "-2.00", "none": None},
+    ]
+    server.serve("depots", 200, {"meta": META | {"columns": columns}, "rows": rows})
+    page.run()
+
+    shown = page.dataframe[0]
+    formats = {
+        name: config["type_config"] for name, config in json.loads(shown.proto.columns).items() if name != "_index"
+    }
+    assert formats == {"mean": {"type": "number", "format": "%.8f"}}
+    assert list(shown.value["wide"]) == ["1234567890123456.78", "-2.00"]  # more digits than a browser's number has
+
+
 def test_a_table_that_was_cut_short_says_so(server: Server, page: AppTest) -> None:
     server.serve("depots", 200, {"meta": META | {"truncated": True}, "rows": ROWS})
     page.run()

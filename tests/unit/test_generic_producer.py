@@ -224,4 +224,4 @@ def test_the_stack_starts_the_producer_of_a_pipeline_or_else_that_of_any(
     monkeypatch.setattr(Stack, "start", start)
     Stack(tmp_path, Ports(1, 2, 3, 4), [pipeline]).start_producer(pipeline, ["--rate", "5"])
 
-    assert started[0][1:] == ["-m", *command, "--rate", "5"]
+    assert started[0][1:] == ["-P", "-m", *command, "--rate", "5"]

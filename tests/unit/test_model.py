@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 import app.model
+from app.durations import span
 from app.measures import Digits, State, digits
-from app.model import span
+from app.views import QUARANTINE
 
 m: Any = app.model  # without its types, which refuse most of this too
 Column, View, Count, Sum, Check, LakeTable = m.Column, m.View, m.Count, m.Sum, m.Check, m.LakeTable
@@ -55,6 +56,8 @@ def check(*expressions: str) -> Any:
 def lake(*arguments: Any, **named: Any) -> Any:
     return pipeline(lake=(LakeTable(*arguments, **named),))
 
+
+OPTIONAL = "may be null; make the column required: an event that comes without it is then quarantined"
 
 # What is done, and what its refusal says: the field, then what is allowed or what is wrong with it.
 REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
@@ -102,7 +105,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a column named reason": (lambda: column("reason", "int"), "columns", "reason is reserved"),
     "an unknown event time": (lambda: pipeline(event_time="then"), "event_time", "allowed: id, at, kind, amount"),
     "an event time of no time": (lambda: pipeline(event_time="kind"), "event_time", "allowed: timestamp"),
-    "an optional event time": (lambda: pipeline(event_time="note"), "event_time", "make the column required"),
+    "an optional event time": (lambda: pipeline(event_time="note"), "event_time", OPTIONAL),
     "cleaning by an unknown column": (lambda: column("a", "int", clean="b"), "columns[a].clean", "allowed: id, at"),
     "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
     "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
@@ -120,7 +123,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "chance": (lambda: check("rand() < 0.5"), "checks[c].expression", "arrival"),
     "two checks of a name": (lambda: check("true", "true"), "checks", "c named twice"),
     "an unknown event id": (lambda: pipeline(dedup=m.Dedup("key", "1 hour")), "dedup.id", "allowed: id, at,"),
-    "an optional event id": (lambda: pipeline(dedup=m.Dedup("note", "1 hour")), "dedup.id", "make the column required"),
+    "an optional event id": (lambda: pipeline(dedup=m.Dedup("note", "1 hour")), "dedup.id", OPTIONAL),
     "two lake tables of a name": (lambda: pipeline(lake=(LakeTable("a"), LakeTable("a"))), "lake", "a named twice"),
     "a lake table named bronze": (lambda: lake("bronze"), "lake[bronze].name", "choose another name"),
     "a lake table named quarantine": (lambda: lake("quarantine"), "lake[quarantine].name", "choose another name"),
@@ -132,9 +135,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "an example of nothing": (lambda: m.Example(message=""), "message", "at least 1 character"),
     "an example of no reason": (lambda: m.Example("{}", reason=""), "reason", "at least 1 character"),
     "two views of a name": (lambda: pipeline(views=(VIEW, VIEW)), "views", "kinds named twice"),
-    "a view named quarantine": (lambda: pipeline(views=(app.model.QUARANTINE,)), "views", "quarantine named twice"),
+    "a view named quarantine": (lambda: pipeline(views=(QUARANTINE,)), "views", "quarantine named twice"),
     "an unknown key": (lambda: view(keys=("client",)), "views[v].keys", "allowed: id, at,"),
-    "an optional key": (lambda: view(keys=("note",)), "views[v].keys", "make the column required"),
+    "an optional key": (lambda: view(keys=("note",)), "views[v].keys", OPTIONAL),
     "a key named as a state": (lambda: key("count"), "views[v].keys", "choose another name"),
     "a key named as another view's state": (lambda: key("sum_amount"), "views[v].keys", "choose another name"),
     "a key named view": (lambda: key("view"), "views[v].keys", "choose another name"),
@@ -150,7 +153,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "the least flag": (lambda: view(m.Min("s", "flag")), "views[v].measures[s].of", "allowed: every other type"),
     "the greatest flag": (lambda: view(m.Max("s", "flag")), "views[v].measures[s].of", "allowed: every other type"),
     "latest by a string": (lambda: view(m.Latest(("id",), "kind")), "views[v].measures[Latest].by", "int|bigint"),
-    "latest by an optional one": (lambda: view(m.Latest(("id",), "rank")), "views[v].measures[Latest].by", "required"),
+    "latest by an optional one": (lambda: view(m.Latest(("id",), "rank")), "views[v].measures[Latest].by", OPTIONAL),
     "latest of an unknown one": (lambda: view(m.Latest(("b",), "at")), "views[v].measures[Latest].columns", "allowed"),
     "top of an unknown one": (lambda: view(m.TopN("t", ("b",), "at", 3)), "views[v].measures[t].columns", "allowed"),
     "top by an unknown one": (lambda: view(m.TopN("t", ("id",), "b", 3)), "views[v].measures[t].by", "allowed"),

@@ -8,15 +8,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from click.testing import CliRunner, Result
 from pydantic import ValidationError
 
 import app.model
 from app import new_pipeline, pipelines
-from app.new_pipeline import main
+from app.new_pipeline import NOT_PRODUCERS, main
 from app.pipelines.transactions import PIPELINE
 
 m: Any = app.model  # without its types, which refuse most of this too
@@ -35,16 +34,38 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+class Result(NamedTuple):
+    """What a command said."""
+
+    exit_code: Any
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Result]:
-    """Calls the command with a name; it writes into a folder of its own."""
+def written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """Calls the command with arguments; it writes into a folder of its own."""
     monkeypatch.setattr(new_pipeline, "FOLDER", tmp_path)
-    return lambda name: CliRunner().invoke(main, ["--", name])
+
+    def call(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["new-pipeline", *arguments])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        return Result(code, *capsys.readouterr())
+
+    return call
 
 
-def run(home: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=cwd or home, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def tool(home: Path, name: str, *arguments: str | Path) -> None:
@@ -71,8 +92,18 @@ def test_the_script_writes_a_pipeline_that_is_found_and_is_gone_with_its_file(ho
     assert names(home) == before == pipelines.names()
 
 
+def test_the_script_is_not_led_astray_by_what_is_in_the_folder_it_is_called_from(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    (folder / "app").mkdir(parents=True)
+    (folder / "app/__init__.py").write_text("raise AssertionError('this is another app')")
+    done = run(home, home / "scripts/new-pipeline", "orders", cwd=folder)
+
+    assert done.returncode == 0, done.stderr
+    assert (home / "app/pipelines/orders.py").exists()
+
+
 def test_the_script_can_be_run_and_says_what_was_written_and_what_comes_next(
-    written: Callable[[str], Result],
+    written: Callable[..., Result],
 ) -> None:
     done = written("orders")
 
@@ -115,29 +146,34 @@ def test_what_is_written_shows_each_part_that_a_pipeline_has(home: Path) -> None
 @pytest.mark.parametrize(
     "name",
     ["", "Orders", "1st", "_a", "two words", "a-b", "a.b", "../a", "/a", "ü", "a\n", LONGEST + "a", "-x", "class",
-     "generic", "producing"],
+     *NOT_PRODUCERS],
 )  # fmt: skip
 def test_a_bad_name_is_refused_and_nothing_is_written(
-    written: Callable[[str], Result], tmp_path: Path, name: str
+    written: Callable[..., Result], tmp_path: Path, name: str
 ) -> None:
-    done = written(name)
+    done = written("--", name)
 
     assert done.exit_code == 2
     assert f"{name!r} cannot be the name of a pipeline" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_exists_stays_as_it_is(written: Callable[[str], Result], tmp_path: Path) -> None:
+def test_no_pipeline_can_be_called_like_a_module_of_the_producers_that_is_not_of_a_pipeline() -> None:
+    modules = {path.stem for path in (HOME / "producers").glob("[!_]*.py")}
+
+    assert modules - set(pipelines.names()) == set(NOT_PRODUCERS)
+
+
+def test_a_file_that_exists_stays_as_it_is(written: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "orders.py").write_text("mine")
     done = written("orders")
 
-    assert done.exit_code == 1
-    assert "app/pipelines/orders.py exists and stays as it is" in done.stderr
+    assert done.exit_code == "Error: app/pipelines/orders.py exists and stays as it is; choose another name, or edit it"
     assert (tmp_path / "orders.py").read_text() == "mine"
 
 
-def test_a_name_is_demanded() -> None:
-    assert CliRunner().invoke(main, []).exit_code == 2
+def test_a_name_is_demanded(written: Callable[..., Result]) -> None:
+    assert written().exit_code == 2
 
 
 def test_examples_take_no_part_in_the_fingerprint() -> None:

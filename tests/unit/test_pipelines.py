@@ -56,6 +56,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "a column's cleaning": columns(replace(AMOUNT, clean="abs(amount)")),
     "what is required": columns(replace(AMOUNT, required=False)),
     "a check": {"checks": (m.Check("positive", "amount >= 0"),)},
+    "a check that is written in another way": {"checks": (m.Check("positive", "(amount > 0)"),)},
     "a reason": {"checks": (m.Check("negative", "amount > 0"),)},
     "no check": {"checks": ()},
     "the horizon": {"dedup": m.Dedup("id", "2 hours")},

@@ -12,7 +12,8 @@ from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
 
 from producers import producing
-from producers.producing import Delivery, Message, Pace, ProduceError, Run
+from producers.options import Run
+from producers.producing import Delivery, Message, Pace, ProduceError
 
 
 def test_numbers_end_at_the_count_and_not_at_all_without_one() -> None:
@@ -102,6 +103,7 @@ def test_kinds_are_counted() -> None:
 
     assert (delivery.sent, delivery.acknowledged, delivery.kinds) == (3, 3, {"new": 2, "bad": 1})
     assert str(delivery).startswith("sent 3, acknowledged 3 in ")
+    assert str(delivery).endswith(" a second (1 bad, 2 new)")
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.ledger import Ledger, Version
+from app.ledger import Ledger
 from app.model import Pipeline
 from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
 from app.settings import Settings
+from app.versions import Version, Versions
 from backend import create_app
 
 VIEW = f"/pipelines/{PIPELINE.name}/views/clients"
@@ -70,7 +71,7 @@ class Layers:
         with closing(connect(self.database, Role.BATCH)) as connection:
             ledger = Ledger(connection, pipeline)
             version = Version(1, ledger.cut().segment, {0: 1}, "full", 1, duplicates=0, quarantined=0, seconds=0.25)
-            ledger.publish(version, None, counted)
+            Versions(ledger).publish(version, None, counted)
 
     def point_to(self, *versions: tuple[Pipeline, int]) -> None:
         """Points readers to one version after the other."""

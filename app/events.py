@@ -1,0 +1,64 @@
+"""What an event is: where it comes from, what it holds, when it is accepted, and when it is a duplicate."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+from pydantic.dataclasses import dataclass
+
+from app.declared import STRICT, Declared, Name
+from app.durations import Duration
+from app.measures import ColumnType
+
+ARRIVAL = "arrival"  # the column that every event has: the broker's timestamp of its message
+EXAMPLES_ARRIVE = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Topic(Declared):
+    """A Kafka topic and its number of partitions. Keyed by the column the events are ordered by."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+    partitions: Annotated[int, Field(ge=1, le=1000)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Column(Declared):
+    """A field of the event. Decimals are rounded half up to their scale; a timestamp without zone is UTC.
+
+    `clean` is computed from the columns as they were decoded. A required column that is null before or after
+    cleaning sends the event to the quarantine, as does a value that is not of the type.
+    """
+
+    name: Name
+    type: ColumnType
+    clean: str | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, config=STRICT)
+class Check(Declared):
+    """A condition every accepted event meets; one for which it is not true is quarantined with `name` as reason."""
+
+    name: Name
+    expression: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dedup(Declared):
+    """Events with the same `id` are one event: the first counts. The speed layer remembers an id for `horizon`."""
+
+    id: Name
+    horizon: Duration
+
+
+@dataclass(frozen=True, config=STRICT)
+class Example(Declared):
+    """A message, JSON text that arrives at EXAMPLES_ARRIVE, and what becomes of every event in it.
+
+    `reason`: why it is quarantined; None: it is accepted. The examples are the test of a pipeline, and what
+    `producers.generic` makes its events of. They take no part in the fingerprint.
+    """
+
+    message: Annotated[str, StringConstraints(min_length=1)]
+    reason: Annotated[str, StringConstraints(min_length=1)] | None = None

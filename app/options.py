@@ -1,0 +1,185 @@
+"""Every command: what it does, and what it can be given, in this one place.
+
+Only the standard library is imported, so that --help answers, and a wrong option is refused, before anything is
+installed. Each function below is a command: its docstring is the help, and it adds the options to a parser.
+
+    python3 app/options.py demo --help
+"""
+
+import inspect
+import pkgutil
+import sys
+from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parents[1]
+PIPELINES = sorted(module.name for module in pkgutil.iter_modules([str(HOME / "app/pipelines")]))
+_LISTED = ", ".join(PIPELINES)
+PORTS = {"kafka": 9092, "postgres": 5433, "api": 5550, "dashboard": 8501}
+
+
+def parser(command: str) -> ArgumentParser:
+    """The parser of a script, or of a job of ./scripts/submit."""
+    name = f"./scripts/{command}" if command in SCRIPTS else f"./scripts/submit {command}"
+    return _described(ArgumentParser(prog=name, **_about(command)), command)
+
+
+def bench(options: ArgumentParser) -> None:
+    """Measure the speed layer beside plain Spark and a consumer by hand, on servers of its own.
+
+    Figures are ratios of one run: the machine's other work slows all sides alike.
+    """
+    options.add_argument("what", nargs="?", choices=("catching-up", "latency"), help="default: both")
+    numbers = {
+        "events": ("events to catch up on", 1_000_000),
+        "rounds": ("rounds of catching up that count", 3),
+        "rate": ("events a second", 1_000),
+        "seconds": ("how long at that rate", 60),
+    }
+    for name, (meaning, default) in numbers.items():
+        text = f"{meaning} (default: {default})"
+        options.add_argument(f"--{name}", type=_whole(), metavar="N", default=default, help=text)
+
+
+def demo(options: ArgumentParser) -> None:
+    """Run PIPELINES (default: all) on this machine: broker, Postgres, Spark jobs, producers, API and dashboard.
+
+    Started again, it goes on where it was. Ctrl-C stops all of it.
+    """
+    _pipelines(options)
+    options.add_argument("--once", action="store_true", help="a bounded run that ends with a proof; exit code 0: exact")
+    options.add_argument("--reset", action="store_true", help="forget the data first")
+    numbers = {
+        "events": ("live events of --once", 20_000, _whole(2)),
+        "rate": ("events a second otherwise", 100, _whole()),
+        "every": ("seconds between two batches", 30, _whole()),
+    } | {f"{server}-port": (f"port of {server}", port, _whole(most=65_535)) for server, port in PORTS.items()}
+    for name, (meaning, default, kind) in numbers.items():
+        text = f"{meaning} (default: {default})"
+        options.add_argument(f"--{name}", type=kind, metavar="N", default=default, help=text)
+    options.add_argument(
+        "--data", type=Path, default=HOME / "data", metavar="FOLDER", help="where the data is kept (default: data)"
+    )
+
+
+def lock(options: ArgumentParser) -> None:
+    """Pin what the product depends on: requirements/*.txt from *.in, jars/SHA256SUMS from jars/ivy.xml.
+
+    Needs the network. Pins that still fit stay.
+    """
+    options.add_argument("--upgrade", action="store_true", help="move all pins to the newest versions")
+    options.add_argument("--upgrade-package", action="append", metavar="NAME", help="move the pin of one package")
+
+
+def migrate(_: ArgumentParser) -> None:
+    """Bring Postgres to what the code needs: roles, migrations, and the tables of every definition."""
+
+
+def new_pipeline(options: ArgumentParser) -> None:
+    """Write a working pipeline NAME, with its test, as one file: app/pipelines/NAME.py."""
+    options.add_argument("name", metavar="NAME")
+
+
+def rollback(options: ArgumentParser) -> None:
+    """Point readers of PIPELINE back to the version before the published one, which is withdrawn."""
+    options.add_argument("pipelines", metavar="PIPELINE", nargs=1, type=_pipeline)
+
+
+def submit(options: ArgumentParser) -> None:
+    """Run a Spark job on this machine, with a local master."""
+    jobs = options.add_subparsers(required=True, metavar="JOB", title="jobs")
+    for job in JOBS:
+        about = _about(job)
+        _described(jobs.add_parser(job, help=about["description"].splitlines()[0], **about), job)
+
+
+def test(options: ArgumentParser) -> None:
+    """Run every check and test, the quick ones first, or only those of one tier.
+
+    ./scripts/test                     everything
+    ./scripts/test unit                one tier: lint, unit, spark, integration or demo
+    ./scripts/test tests/unit/test_model.py -k duration    what pytest would run
+    """
+    options.add_argument("what", nargs="?", metavar="TIER | FILE", help="default: everything")
+    options.add_argument("pytest", nargs=REMAINDER, metavar="OPTION", help="an option of pytest")
+
+
+def topics(options: ArgumentParser) -> None:
+    """Make the Kafka topics of PIPELINES (default: all). Safe to run again."""
+    _pipelines(options)
+
+
+def streaming(options: ArgumentParser) -> None:
+    """Archive the topics and keep the speed layer of PIPELINES (default: all) up to date, until stopped."""
+    _pipelines(options)
+    text = "go on where Kafka starts if it has deleted what comes next"
+    options.add_argument("--accept-loss", action="store_true", help=text)
+
+
+def batch(options: ArgumentParser) -> None:
+    """Publish a new version of PIPELINES (default: all)."""
+    _pipelines(options)
+    options.add_argument("--full", action="store_true", help="compute from all history, not from the version before")
+    text = "go on, a run every so many seconds, until stopped"
+    options.add_argument("--every", type=_whole(), metavar="N", help=text)
+
+
+def serving(options: ArgumentParser) -> None:
+    """Publish the merged views of PIPELINES (default: all) to the lake, and print them."""
+    _pipelines(options)
+    text = "rows to print of each view (default: %(default)s)"
+    options.add_argument("--rows", type=_whole(), metavar="N", default=20, help=text)
+
+
+def verify(options: ArgumentParser) -> None:
+    """Recount the merged views of PIPELINES (default: all) from the master dataset, and compare every value.
+
+    Exit code 0: exact. 1: not exact, with the rows that differ, or it could not be done.
+    """
+    _pipelines(options)
+
+
+def _pipelines(options: ArgumentParser) -> None:
+    options.add_argument("pipelines", nargs="*", metavar="PIPELINE", type=_pipeline, help=f"there are: {_LISTED}")
+
+
+def _pipeline(name: str) -> str:
+    if name not in PIPELINES:
+        raise ArgumentTypeError(f"no pipeline is called {name!r}; there are: {_LISTED}")
+    return name
+
+
+def _whole(least: int = 1, most: int = 2**31 - 1) -> Callable[[str], int]:
+    """What reads a whole number within these limits."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def _about(command: str) -> dict[str, Any]:
+    """What a parser is made with."""
+    text = inspect.getdoc((SCRIPTS | JOBS)[command])
+    return {"description": text, "formatter_class": RawDescriptionHelpFormatter, "allow_abbrev": False}
+
+
+def _described(made: ArgumentParser, command: str) -> ArgumentParser:
+    (SCRIPTS | JOBS)[command](made)
+    return made
+
+
+def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[ArgumentParser], None]]:
+    return {command.__name__.replace("_", "-"): command for command in commands}
+
+
+JOBS = _named(streaming, batch, serving, verify)
+SCRIPTS = _named(bench, demo, lock, migrate, new_pipeline, rollback, submit, test, topics, verify)
+
+
+if __name__ == "__main__":
+    parser(sys.argv[1]).parse_args(sys.argv[2:])

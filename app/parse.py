@@ -1,0 +1,92 @@
+"""From raw messages to JSON objects whose fields are still text.
+
+raw         topic, partition, offset, timestamp, value
+elements    _topic, _partition, _offset, arrival, _value, _readable, _index, _is_object, and a text for each column
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from app.events import ARRIVAL
+from app.model import Pipeline
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+TEXT_TYPES = ("string", "date", "timestamp")
+WHITE_SPACE = r" \t\r\n"
+END_OF_VALUE, END_OF_ARRAY = 736_254_098_127_465_390, 736_254_098_127_465_391
+
+
+def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """One row for each element of a message that is a JSON array of objects, one row for any other message.
+
+    `_index` is the place in the array, 0 for a single object, and null where a message holds neither. `_is_object` is
+    false for another element, `_readable` for a message that was not parsed at all. The columns of the pipeline are
+    texts, as `_text_` and their name; a number has all its digits.
+    """
+    exploded = _exploded(_parsed(_prepared(raw), pipeline))
+    texts = {f"_text_{column.name}": F.expr(f"try_cast(_raw.`{column.name}` as string)") for column in pipeline.columns}
+    return exploded.withColumns({"_is_object": F.isnotnull("_raw"), **texts}).drop("_raw")
+
+
+def _prepared(raw: DataFrame) -> DataFrame:
+    """Messages with the text to parse in `_object` or in `_array`; both are null for one that cannot be read.
+
+    Spark's parser stops after the first value, whatever follows it. Nothing follows the object of a message whose
+    first closing brace is its last byte. Any other message is put in an array that ends in a mark of our own, so
+    that a parser that finds the mark where it belongs has read all of it.
+    """
+    text = F.col("value").cast("string")
+    rest = F.substr("value", F.lit(1), F.octet_length("value") - 1).cast("string")
+    flat = F.endswith(text, F.lit("}")) & ~rest.contains("}")
+    trimmed = F.expr(f"trim(both '{WHITE_SPACE}' from cast(value as string))")
+    is_array = trimmed.startswith("[") & trimmed.endswith("]")
+    elements = F.substr(trimmed, F.lit(1), F.length(trimmed) - 1)
+    array = F.when(is_array, F.concat(elements, F.lit(_mark(END_OF_ARRAY)))).otherwise(
+        F.concat(F.lit("["), text, F.lit(_mark(END_OF_VALUE)))
+    )
+    unmarked = ~text.contains(str(END_OF_ARRAY)) & ~text.contains(str(END_OF_VALUE))
+    readable = F.is_valid_utf8(text) & (F.octet_length("value") <= MAX_MESSAGE_BYTES)
+    return raw.select(
+        F.col("topic").alias("_topic"),
+        F.col("partition").alias("_partition"),
+        F.col("offset").alias("_offset"),
+        F.col("timestamp").alias(ARRIVAL),
+        F.col("value").alias("_value"),
+        F.when(flat & readable, text).alias("_object"),
+        F.when(~flat & readable & unmarked, array).alias("_array"),
+    )
+
+
+def _mark(end: int) -> str:
+    return f',{{"_end":{end}}}]'
+
+
+def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """Messages with `_object`, a struct, or with `_array` of such structs, the mark last."""
+    # As a string a number would go through a double; as a variant it keeps its digits.
+    fields = ",".join(f"`{c.name}`:{'string' if c.type in TEXT_TYPES else 'variant'}" for c in pipeline.columns)
+    struct = f"struct<{fields},_bad:string,_end:bigint>"
+    return prepared.select(
+        *("_topic", "_partition", "_offset", ARRIVAL, "_value"),
+        F.from_json("_object", struct, {"columnNameOfCorruptRecord": "_bad"}).alias("_object"),
+        F.from_json("_array", f"array<{struct}>").alias("_array"),
+        # What a parser reads is compiled only in a select of its own, and Spark would merge the two selects if this
+        # one did not read those columns twice.
+        (F.isnotnull("_object") | F.isnotnull("_array")).alias("_readable"),
+    )
+
+
+def _exploded(parsed: DataFrame) -> DataFrame:
+    """One row an element of a message: `_index` and `_raw`, the struct; `_index` is null where there is none."""
+    last = F.size("_array") - 1
+    end = F.get("_array", last)["_end"]
+    whole = (end == END_OF_ARRAY) & (last > 0) | (end == END_OF_VALUE) & (last == 1)
+    # Numbers are exploded, not structs: that is nearly free.
+    numbers = (
+        F.when(F.col("_object").isNotNull() & F.col("_object._bad").isNull(), F.array(F.lit(0)))
+        .when(whole & (last == 1), F.array(F.lit(0)))
+        .when(whole, F.sequence(F.lit(0), last - 1))
+        .otherwise(F.array(F.lit(None).cast("int")))
+    )
+    element = F.coalesce("_object", F.get("_array", F.col("_index")))
+    return parsed.withColumn("_index", F.explode(numbers)).withColumn("_raw", element).drop("_object", "_array")

@@ -1,0 +1,87 @@
+"""What is kept of the accepted events: lake tables and views."""
+
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from app.declared import STRICT, Declared, Name, unique
+from app.durations import Duration, span
+from app.measures import Count, Latest, Measure, State
+
+
+@dataclass(frozen=True, config=STRICT)
+class LakeTable(Declared):
+    """A Delta table of the lake: the clean events that meet `where`, with `columns` (all where none is named)."""
+
+    name: Name
+    where: str | None = None
+    columns: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class Tumbling(Declared):
+    """Event-time windows that follow each other: keys `window_start` and `window_end`."""
+
+    length: Duration
+
+    @property
+    def slide(self) -> str:
+        return self.length
+
+
+@dataclass(frozen=True, config=STRICT)
+class Sliding(Declared):
+    """Event-time windows of one length that start every `slide`: keys `window_start` and `window_end`."""
+
+    length: Duration
+    slide: Duration
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        length, slide = span(self.length), span(self.slide)
+        if slide > length or length % slide:
+            raise ValueError(f"slide: {self.slide} must divide the length {self.length}")
+        if length / slide > 100:
+            raise ValueError(f"slide: {length / slide:.0f} windows hold an event; allowed: at most 100")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class View(Declared):
+    """What is kept of the events that share their keys; no keys: one row for all events."""
+
+    name: Name
+    keys: tuple[Name | Tumbling | Sliding, ...]
+    measures: Annotated[tuple[Measure, ...], Field(min_length=1)]
+    description: str = ""
+
+    @property
+    def window(self) -> Tumbling | Sliding | None:
+        return next((key for key in self.keys if not isinstance(key, str)), None)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        names = [(key,) if isinstance(key, str) else ("window_start", "window_end") for key in self.keys]
+        return tuple(name for group in names for name in group)
+
+    @cached_property
+    def states(self) -> tuple[State, ...]:
+        """The stored partial results of all measures, each once, in order of appearance."""
+        return tuple(dict.fromkeys(state for measure in self.measures for state in measure.states))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        names = [measure.columns if isinstance(measure, Latest) else (measure.name,) for measure in self.measures]
+        return self.key_names + tuple(name for group in names for name in group)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if sum(not isinstance(key, str) for key in self.keys) > 1:
+            raise ValueError("keys: more than one window; allowed: one Tumbling or Sliding")
+        unique(self.output_names, "keys and measures")
+        return self
+
+
+QUARANTINE = View("quarantine", ("reason",), (Count("events"),), "How many events were quarantined, by reason")

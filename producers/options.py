@@ -1,0 +1,61 @@
+"""The options of the producers."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Concatenate
+
+import click
+from pydantic import ValidationError
+
+from app.settings import settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """The options that every producer has. `rate`: messages a second, 0 for no limit; `count`: None for no end."""
+
+    bootstrap_servers: str
+    rate: float
+    count: int | None
+    seed: int | None
+
+    def numbers(self) -> Iterator[int]:
+        """0, 1, 2, … up to the count."""
+        return iter(range(self.count)) if self.count is not None else itertools.count()
+
+
+def producer_options(main: Callable[Concatenate[Run, ...], None]) -> Callable[..., None]:
+    """Gives a command the options of `Run`, and the command a `Run` as its first argument."""
+
+    @functools.wraps(main)
+    def wrapped(**options: Any) -> None:
+        try:
+            servers = options.pop("bootstrap_servers") or settings().kafka_bootstrap_servers
+        except ValidationError as error:
+            raise click.ClickException(str(error)) from error
+        main(Run(servers, *(options.pop(name) for name in ("rate", "count", "seed"))), **options)
+
+    rate, count = click.FloatRange(min=0), click.IntRange(min=1)
+    decorators = (
+        click.option("--bootstrap-servers", help="Kafka brokers, HOST:PORT,…  [default: KAFKA_BOOTSTRAP_SERVERS]"),
+        click.option("--rate", type=rate, default=200, show_default=True, help="Messages a second; 0: no limit"),
+        click.option("--count", type=count, help="New events to send  [default: until stopped]"),
+        click.option("--seed", type=int, help="The same seed and options give the same events, ids included"),
+    )
+    return functools.reduce(lambda command, decorate: decorate(command), reversed(decorators), wrapped)
+
+
+def percentage(name: str, meaning: str) -> Callable[..., Any]:
+    """An option that is a share of the events."""
+    kind = click.FloatRange(0, 100)
+    return click.option(name, type=kind, default=0, show_default=True, metavar="PERCENT", help=meaning)
+
+
+def disorder_options(main: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the shares of events that `producers.disorder` makes."""
+    duplicates = percentage("--duplicates", "Share of events sent again unchanged a little later")
+    late = percentage("--late", "Share of events that happened up to three days ago")
+    decorated: Callable[..., None] = duplicates(late(main))
+    return decorated

@@ -1,0 +1,56 @@
+"""The ledger as jobs meet it: one process does a work, and a job that is started again finds it where it was."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from app import ledger
+from app.job import connected
+from app.ledger import Ledger, LedgerError
+from app.postgres import Role
+from app.settings import Settings
+from tests.faults.definition import definition
+from tests.integration.boundary import Boundary, NewBoundary
+
+
+def test_a_job_waits_for_the_claim_of_one_that_was_just_killed(
+    new_boundary: NewBoundary, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "CLAIM_SECONDS", 60)
+    boundary = new_boundary()
+    with connected(database, Role.SPEED) as connect, ThreadPoolExecutor() as threads:
+        killed = Ledger(connect(), boundary.pipeline)
+        killed.claim("speed")
+        restarted = threads.submit(boundary.speed.claim, "speed")
+        _wait_until_it_waits(boundary)
+        assert not restarted.done()
+        killed.connection.close()
+        restarted.result(timeout=60)
+
+
+def test_a_work_that_another_process_does_is_refused_and_any_other_is_not(
+    new_boundary: NewBoundary, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "CLAIM_SECONDS", 0.1)
+    boundary = new_boundary()
+    name = boundary.pipeline.name
+    with connected(database, Role.SPEED) as connect:
+        first = Ledger(connect(), boundary.pipeline)
+        first.claim("speed")
+        first.claim("speed")
+        with pytest.raises(LedgerError, match=f"another process already does the speed of {name}; stop it, or wait"):
+            boundary.speed.claim("speed")
+        boundary.speed.claim("archive")
+        new_boundary().speed.claim("speed")
+
+
+def test_a_definition_that_is_not_registered_is_refused(new_boundary: NewBoundary) -> None:
+    connection = new_boundary().speed.connection
+    with pytest.raises(LedgerError, match=r"unknown: definition \w{12} is not registered; run ./scripts/migrate"):
+        Ledger(connection, definition("unknown")).offsets()
+
+
+@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(30), wait=wait_fixed(0.05))
+def _wait_until_it_waits(boundary: Boundary) -> bool:
+    return boundary.owned("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != []

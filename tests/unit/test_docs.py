@@ -1,0 +1,100 @@
+"""The documentation is held by tests: its commands, its links and its tables."""
+
+import ast
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from app.model import Pipeline
+from app.options import PIPELINES, SCRIPTS, parser
+from app.settings import HOME
+from embedded import spark
+
+DEMO = "tests/demo/test_demo.py::test_"
+AGAIN = f"{DEMO}a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c"
+COMMANDS = f"{DEMO}the_commands_of_the_documentation_do_what_they_say"
+ORDERS = f"{DEMO}a_new_pipeline_runs_a_reset_forgets_the_data_and_a_changed_definition_counts_from_the_next_start"
+# Where each command that stands in a block of README.md or docs/ is run, as it stands there.
+RUN_BY = {
+    "./scripts/demo": AGAIN,
+    "./scripts/demo orders": ORDERS,
+    "./scripts/migrate": COMMANDS,
+    "./scripts/new-pipeline orders": ORDERS,
+    "./scripts/rollback transactions": COMMANDS,
+    "./scripts/submit batch transactions --full": COMMANDS,
+    "./scripts/submit serving transactions": COMMANDS,
+    "./scripts/submit streaming transactions": COMMANDS,
+    "./scripts/test": ".ci/run",
+    "./scripts/topics": COMMANDS,
+    "./scripts/verify": COMMANDS,
+}
+PAGES = sorted([*HOME.glob("*.md"), *HOME.glob("[!.]*/*.md")])
+BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+SCRIPT = re.compile(r"\./scripts/(?P<script>[\w-]+)(?P<arguments>(?: [\w./-]+)*)")
+SUBMIT = re.compile(r"spark-submit (?P<job>app/\w+\.py)(?P<arguments>(?: [\w./-]+)*)")
+TARGET = re.compile(r"""\]\(\s*([^)\s#]+)|\b(?:src|srcset|href)="([^"#]+)""")
+
+
+def commands() -> list[str]:
+    """The commands in the blocks of README.md and docs/, without their comments."""
+    pages = [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))]
+    blocks = [block for page in pages for block in BLOCK.finditer(page.read_text())]
+    assert {block["kind"] for block in blocks} <= {"sh", "text"}
+    lines = [line for block in blocks if block["kind"] == "sh" for line in block["text"].splitlines()]
+    return [line.split(" #")[0].strip() for line in lines if line]
+
+
+def source(test: str) -> str:
+    """The text of a test, or of the file that is named in its place."""
+    file, _, name = test.partition("::")
+    text = (HOME / file).read_text()
+    if not name:
+        return text
+    (function,) = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return ast.get_source_segment(text, function) or ""
+
+
+def given(arguments: str) -> list[str]:
+    """What a command is given, with a pipeline that there is in place of one that a reader has."""
+    return [PIPELINES[0] if word in ("NAME", "orders") else word for word in arguments.split()]
+
+
+def test_every_command_of_the_documentation_is_run_by_a_test() -> None:
+    assert set(commands()) == set(RUN_BY)
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_the_test_that_is_named_runs_the_command_as_it_stands(command: str) -> None:
+    text = source(RUN_BY[command])
+
+    assert f'"{command}"' in text or f"exec {command}\n" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_exists_and_can_be_given_what_it_is_given(page: Path) -> None:
+    text = page.read_text()
+
+    for found in SCRIPT.finditer(text):
+        assert found["script"] in SCRIPTS, found[0]
+        if found["arguments"]:
+            parser(found["script"]).parse_args(given(found["arguments"]))
+    jobs = {file: job for job, file in spark.JOBS.items()}
+    for found in SUBMIT.finditer(text):
+        parser(jobs[found["job"]]).parse_args(given(found["arguments"]))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    targets = [one or other for one, other in TARGET.findall(page.read_text())]
+
+    missing = [to for to in targets if not to.startswith("https://") and not (page.parent / to).exists()]
+    assert missing == []
+
+
+def test_the_table_of_a_pipeline_lists_every_field() -> None:
+    table = (HOME / "docs/pipelines.md").read_text().split("| --- |")[-1]
+    listed = [name for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+
+    assert sorted(listed) == sorted(field.name for field in fields(Pipeline))

@@ -1,0 +1,53 @@
+"""The stack on one machine, as far as it goes without its servers."""
+
+import os
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+from embedded import spark, stack
+from embedded.stack import OWNED, Ports, Stack
+
+
+def test_what_a_reset_forgets_is_the_data_and_nothing_else_in_the_folder(tmp_path: Path) -> None:
+    for name in (*OWNED, "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    with Stack(tmp_path, Ports(1, 2, 3, 4), []) as stopped:
+        stopped.reset()
+
+        assert {path.name for path in tmp_path.iterdir()} == {"lock", "mine"}
+
+
+def test_a_job_on_this_machine_listens_on_the_loopback_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[str] = []
+    monkeypatch.setattr(os, "execvp", lambda _, words: replaced.extend(words))
+    monkeypatch.setattr(sys, "argv", ["submit", "batch", "transactions", "--full"])
+    monkeypatch.delenv("SPARK_LOCAL_IP", raising=False)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    spark.main()
+
+    assert os.environ["SPARK_LOCAL_IP"] == "127.0.0.1"
+    assert "spark.driver.bindAddress=127.0.0.1" in replaced
+    assert replaced[-2:] == ["transactions", "--full"]
+
+
+def test_all_looks_share_one_connection_which_ends_with_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[MagicMock] = []
+
+    def connect(*_: object) -> MagicMock:
+        opened.append(MagicMock())
+        return opened[-1]
+
+    monkeypatch.setattr(stack, "connect", connect)
+    with Stack(tmp_path, Ports(1, 2, 3, 4), []) as running:
+        for _ in range(3):
+            running.query("SELECT 1")
+        (connection,) = opened
+        assert connection.autocommit  # each look is a transaction of its own, and sees what has been committed since
+        connection.close.assert_not_called()
+    connection.close.assert_called_once()
