@@ -65,9 +65,13 @@ def run(
         LakeError: the master dataset lags behind the cut, or a history file is missing.
         QualityError: too much was quarantined.
     """
+    with ledger.claimed("batch"):
+        return _run(lake, ledger, settings, full, before_publish)
+
+
+def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publish: Callable[[], None]) -> Version:
     started = time.monotonic()
     pipeline, versions = ledger.pipeline, Versions(ledger)
-    ledger.claim("batch")
     if not full:
         with ledger.transaction() as cursor:
             ledger.refuse_replaced(cursor)

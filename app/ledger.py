@@ -93,6 +93,19 @@ class Ledger:
                 f"another process already does the {work} of {self.pipeline.name}; stop it, or wait until it ends"
             ) from error
 
+    @contextmanager
+    def claimed(self, work: str) -> Iterator[None]:
+        """A claim that ends with the block, or with the connection."""
+        self.claim(work)
+        try:
+            yield
+        finally:
+            if not self.connection.closed:
+                with self.transaction() as cursor:
+                    cursor.execute(
+                        "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"{work} {self.pipeline.name}",)
+                    )
+
     def offsets(self) -> Offsets:
         """The offsets the speed layer has committed.
 

@@ -41,6 +41,7 @@ def create_topic(bootstrap_servers: str, name: str, partitions: int) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("kafka").setLevel(logging.WARNING)
     for pipeline in select(sys.argv[1:]):
         create_topic(settings().kafka_bootstrap_servers, pipeline.topic.name, pipeline.topic.partitions)
         logger.info("topic %s: %d partitions", pipeline.topic.name, pipeline.topic.partitions)

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.ledger import DefinitionReplaced, LedgerError
+from app.batch import run
+from app.ledger import DefinitionReplaced, Ledger, LedgerError
 from app.pipelines.transactions import PIPELINE
 from app.postgres import Role
 from app.versions import Versions
@@ -29,6 +30,8 @@ def test_a_wrong_definition_is_fixed_by_one_full_batch_while_readers_are_served(
     fixed = wrong.define(columns=PIPELINE.columns)
     assert fixed.totals() == mistaken
     fixed.archive()
+    scheduled = Ledger(wrong.connection(Role.BATCH), wrong.pipeline)  # a job that runs on and on
+    run(wrong.lake, scheduled, wrong.settings, full=False)
     until_the_flip: list[Totals] = []
     version = fixed.batch(full=True, before_publish=lambda: until_the_flip.append(fixed.totals()))
 

@@ -45,6 +45,21 @@ def test_a_work_that_another_process_does_is_refused_and_any_other_is_not(
         new_boundary().speed.claim("speed")
 
 
+def test_a_work_may_be_done_by_another_process_once_the_first_has_ended_it(
+    new_boundary: NewBoundary, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "CLAIM_SECONDS", 0.1)
+    boundary = new_boundary()
+    with connected(database, Role.BATCH) as connect:
+        scheduled = Ledger(connect(), boundary.pipeline)
+        with scheduled.claimed("batch"), pytest.raises(LedgerError), boundary.batch.claimed("batch"):
+            pass
+        with pytest.raises(ZeroDivisionError), scheduled.claimed("batch"), scheduled.transaction():
+            _ = 1 / 0
+        with boundary.batch.claimed("batch"):
+            pass
+
+
 def test_a_definition_that_is_not_registered_is_refused(new_boundary: NewBoundary) -> None:
     connection = new_boundary().speed.connection
     with pytest.raises(LedgerError, match=r"unknown: definition \w{12} is not registered; run ./scripts/migrate"):
