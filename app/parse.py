@@ -1,17 +1,19 @@
 """From raw messages to JSON objects whose fields are still text.
 
 raw         topic, partition, offset, timestamp, value
-elements    _topic, _partition, _offset, arrival, _value, _readable, _index, _is_object, and a text for each column
+elements    _topic, _partition, _offset, arrival, _value, _broken, _index, _is_object, and a text for each column
 """
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from app.events import ARRIVAL
-from app.model import Pipeline
+from app.measures import digits
+from app.model import Column, Pipeline
 
 MAX_MESSAGE_BYTES = 1024 * 1024
-TEXT_TYPES = ("string", "date", "timestamp")
+DOUBLE_DIGITS = 15  # that a double holds of any decimal number
+NOT_JSON = "not_json_objects"
 WHITE_SPACE = r" \t\r\n"
 END_OF_VALUE, END_OF_ARRAY = 736_254_098_127_465_390, 736_254_098_127_465_391
 
@@ -19,9 +21,9 @@ END_OF_VALUE, END_OF_ARRAY = 736_254_098_127_465_390, 736_254_098_127_465_391
 def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     """One row for each element of a message that is a JSON array of objects, one row for any other message.
 
-    `_index` is the place in the array, 0 for a single object, and null where a message holds neither. `_is_object` is
-    false for another element, `_readable` for a message that was not parsed at all. The columns of the pipeline are
-    texts, as `_text_` and their name; a number has all its digits.
+    `_index` is the place in the array, 0 for a single object, and null where a message holds neither; `_broken` then
+    says why. `_is_object` is false for an element that is none. The columns of the pipeline are texts, as `_text_` and
+    their name; a number keeps the digits that its column can hold.
     """
     exploded = _exploded(_parsed(_prepared(raw), pipeline))
     texts = {f"_text_{column.name}": F.expr(f"try_cast(_raw.`{column.name}` as string)") for column in pipeline.columns}
@@ -29,7 +31,7 @@ def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 
 def _prepared(raw: DataFrame) -> DataFrame:
-    """Messages with the text to parse in `_object` or in `_array`; both are null for one that cannot be read.
+    """Messages with the text to parse in `_object` or in `_array`; both are null for one that is `_broken`.
 
     Spark's parser stops after the first value, whatever follows it. Nothing follows the object of a message whose
     first closing brace is its last byte. Any other message is put in an array that ends in a mark of our own, so
@@ -37,7 +39,7 @@ def _prepared(raw: DataFrame) -> DataFrame:
     """
     text = F.col("value").cast("string")
     rest = F.substr("value", F.lit(1), F.octet_length("value") - 1).cast("string")
-    flat = F.endswith(text, F.lit("}")) & ~rest.contains("}")
+    flat = text.endswith("}") & ~rest.contains("}")
     trimmed = F.expr(f"trim(both '{WHITE_SPACE}' from cast(value as string))")
     is_array = trimmed.startswith("[") & trimmed.endswith("]")
     elements = F.substr(trimmed, F.lit(1), F.length(trimmed) - 1)
@@ -45,16 +47,28 @@ def _prepared(raw: DataFrame) -> DataFrame:
         F.concat(F.lit("["), text, F.lit(_mark(END_OF_VALUE)))
     )
     unmarked = ~text.contains(str(END_OF_ARRAY)) & ~text.contains(str(END_OF_VALUE))
-    readable = F.is_valid_utf8(text) & (F.octet_length("value") <= MAX_MESSAGE_BYTES)
-    return raw.select(
+    broken = (
+        F.when(F.col("value").isNull(), "null_value")
+        .when(F.octet_length("value") > MAX_MESSAGE_BYTES, "too_large")
+        .when(~F.is_valid_utf8(text), "invalid_utf8")
+    )
+    readable = F.col("_broken").isNull()
+    return raw.withColumns({"_broken": broken, "_flat": flat}).select(
         F.col("topic").alias("_topic"),
         F.col("partition").alias("_partition"),
         F.col("offset").alias("_offset"),
         F.col("timestamp").alias(ARRIVAL),
         F.col("value").alias("_value"),
-        F.when(flat & readable, text).alias("_object"),
-        F.when(~flat & readable & unmarked, array).alias("_array"),
+        "_broken",
+        F.when(readable & F.col("_flat"), text).alias("_object"),
+        F.when(readable & ~F.col("_flat") & unmarked, array).alias("_array"),
     )
+
+
+def _field_type(column: Column) -> str:
+    """A number with a fraction that becomes a string goes through a double; as a variant, at a price, it does not."""
+    number = digits(column.type)
+    return "variant" if number and number.scale and number.precision > DOUBLE_DIGITS else "string"
 
 
 def _mark(end: int) -> str:
@@ -63,8 +77,7 @@ def _mark(end: int) -> str:
 
 def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Messages with `_object`, a struct, or with `_array` of such structs, the mark last."""
-    # As a string a number would go through a double; as a variant it keeps its digits.
-    fields = ",".join(f"`{c.name}`:{'string' if c.type in TEXT_TYPES else 'variant'}" for c in pipeline.columns)
+    fields = ",".join(f"`{column.name}`:{_field_type(column)}" for column in pipeline.columns)
     struct = f"struct<{fields},_bad:string,_end:bigint>"
     return prepared.select(
         *("_topic", "_partition", "_offset", ARRIVAL, "_value"),
@@ -72,7 +85,9 @@ def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
         F.from_json("_array", f"array<{struct}>").alias("_array"),
         # What a parser reads is compiled only in a select of its own, and Spark would merge the two selects if this
         # one did not read those columns twice.
-        (F.isnotnull("_object") | F.isnotnull("_array")).alias("_readable"),
+        F.when(F.isnull("_object") & F.isnull("_array"), F.coalesce("_broken", F.lit(NOT_JSON)))
+        .otherwise(NOT_JSON)
+        .alias("_broken"),
     )
 
 

@@ -15,7 +15,7 @@ from app.ledger import Ledger, Offsets
 from app.log import Log, log
 from app.settings import Settings
 from app.source import kafka_stream
-from app.transform import aggregate, decode, first_within_horizon, needed
+from app.transform import aggregation, decode, first_within_horizon, needed
 
 logger = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(minutes=1)  # between this machine's clock and the broker's
@@ -37,6 +37,7 @@ class Speed:
         self.settings = settings
         path = f"{settings.checkpoint_path}/{self.pipeline.name}/speed-{self.pipeline.fingerprint}"
         self.checkpoint = Checkpoint(spark, path, self.pipeline.topic.name)
+        self.aggregate = aggregation(self.pipeline)
         self.committed: Offsets = {}
         self.planned: Offsets | None = None  # where the micro-batch before this one ended
         self.phases: dict[str, float] = {}  # seconds of each phase of the last micro-batch
@@ -92,7 +93,7 @@ class Speed:
         if any(start.get(p, 0) < offset for p, offset in self.committed.items()):
             events = events.filter(~below(self.committed, "_partition", "_offset"))
         planned = time.perf_counter()
-        increments = aggregate(events, self.pipeline).toArrow()
+        increments = self.aggregate(events).toArrow()
         computed = time.perf_counter()
         reached = self.committed | {p: max(offset, self.committed.get(p, 0)) for p, offset in end.items()}
         if reached != self.committed:

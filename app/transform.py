@@ -8,7 +8,9 @@
 has the first reason that applies. `view` is the position in `Pipeline.all_views`; columns of other views are null.
 """
 
+from collections.abc import Callable
 from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
@@ -19,8 +21,9 @@ from app.events import ARRIVAL
 from app.expressions import tolerant
 from app.measures import Digits, State, digits
 from app.model import Column, Pipeline, View
-from app.parse import MAX_MESSAGE_BYTES, elements
+from app.parse import elements
 
+Reasons = list[tuple[SparkColumn, SparkColumn | str]]  # conditions that are never null, and the reason each gives
 YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
     "timestamp": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
     "date": ("0001-01-01", "9999-12-31"),
@@ -37,18 +40,15 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     clean_texts = {c: tolerant(c.clean, pipeline.types) for c in pipeline.columns if c.clean is not None}
     cleaned = {c.name: _in_years(c, F.expr(f"try_cast({text} as {c.type})")) for c, text in clean_texts.items()}
     unfit = [
-        F.when(F.expr(text).isNotNull() & cleaned[c.name].isNull(), f"invalid_{c.name}")
+        (F.expr(text).isNotNull() & cleaned[c.name].isNull(), f"invalid_{c.name}")
         for c, text in clean_texts.items()
         if c.type != "string"
     ]
-    rejected = F.coalesce(_message_reason(), *(_type_reason(column) for column in pipeline.columns), *unfit)
-    clean = typed.withColumn("_reason", rejected).withColumns(cleaned)
-    broken = [F.when(F.col(c.name).isNull(), f"missing_{c.name}") for c in pipeline.columns if c.required and c.clean]
-    failed = [
-        F.when(~F.coalesce(F.expr(tolerant(c.expression, pipeline.types)), F.lit(False)), c.name)
-        for c in pipeline.checks
-    ]
-    reason = F.coalesce("_reason", *broken, *failed)
+    decoded = [*_message_reasons(), *(pair for column in pipeline.columns for pair in _type_reasons(column)), *unfit]
+    clean = typed.withColumn("_reason", _first(decoded)).withColumns(cleaned)
+    emptied = [(F.col(c.name).isNull(), f"missing_{c.name}") for c in clean_texts if c.required]
+    checks = [(F.expr(tolerant(check.expression, pipeline.types)), check.name) for check in pipeline.checks]
+    failed = [(~F.coalesce(met, F.lit(False)), name) for met, name in checks]
     return clean.select(
         "_topic",
         "_partition",
@@ -56,9 +56,17 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
         F.coalesce("_index", F.lit(0)).alias("_index"),
         ARRIVAL,
         "_value",
-        reason.alias("_reason"),
+        F.coalesce("_reason", _first([*emptied, *failed])).alias("_reason"),
         *(column.name for column in pipeline.columns),
     )
+
+
+def _first(reasons: Reasons) -> SparkColumn:
+    """The reason of the first condition that holds, or null. Most events meet none, which one expression finds out."""
+    if not reasons:
+        return F.lit(None).cast("string")
+    found = reduce(lambda chain, pair: chain.when(*pair), reasons[1:], F.when(*reasons[0]))
+    return F.when(reduce(or_, (condition for condition, _ in reasons)), found)
 
 
 def _typed(column: Column) -> SparkColumn:
@@ -83,27 +91,16 @@ def _in_years(column: Column, value: SparkColumn) -> SparkColumn:
     return F.when(value.between(first, last), value)
 
 
-def _message_reason() -> SparkColumn:
-    whole = (
-        F.when(F.col("_readable"), "not_json_objects")
-        .when(F.col("_value").isNull(), "null_value")
-        .when(F.length("_value") > MAX_MESSAGE_BYTES, "too_large")
-        .when(~F.is_valid_utf8(F.col("_value").cast("string")), "invalid_utf8")
-        .otherwise("not_json_objects")
-    )
-    return F.when(F.col("_index").isNull(), whole).when(~F.col("_is_object"), "not_an_object")
+def _message_reasons() -> Reasons:
+    return [(F.col("_index").isNull(), F.col("_broken")), (~F.col("_is_object"), "not_an_object")]
 
 
-def _type_reason(column: Column) -> SparkColumn:
-    value, invalid, missing = F.col(column.name), f"invalid_{column.name}", _missing(column)
-    if column.type == "string":
-        # Postgres cannot hold a zero byte in a string.
-        return F.when(value.isNull(), missing).when(value.contains("\0"), invalid)
-    return F.when(value.isNull(), F.when(F.isnotnull(f"_text_{column.name}"), invalid).otherwise(missing))
-
-
-def _missing(column: Column) -> SparkColumn:
-    return F.lit(f"missing_{column.name}" if column.required else None)
+def _type_reasons(column: Column) -> Reasons:
+    value, text = F.col(column.name), F.col(f"_text_{column.name}")
+    missing: Reasons = [(text.isNull(), f"missing_{column.name}")] if column.required else []
+    # Postgres cannot hold a zero byte in a string.
+    wrong = value.contains("\0") & value.isNotNull() if column.type == "string" else value.isNull() & text.isNotNull()
+    return [*missing, (wrong, f"invalid_{column.name}")]
 
 
 def needed(pipeline: Pipeline) -> list[str]:
@@ -152,20 +149,29 @@ def first_within_horizon(events: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 def aggregate(events: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Increments of every view, in one pass: an event is repeated once for each row of a view that it adds to."""
+    return aggregation(pipeline)(events)
+
+
+def aggregation(pipeline: Pipeline) -> Callable[[DataFrame], DataFrame]:
+    """What `aggregate` does, prepared once for all micro-batches of a stream."""
     views = pipeline.all_views
     members = [view * 100 + slide for view in range(len(pipeline.views)) for slide in range(_windows(views[view]))]
     quarantine = (len(views) - 1) * 100
-    member = F.explode(
-        F.when(F.col("_reason").isNull(), F.array(*map(F.lit, members))).otherwise(F.array(F.lit(quarantine)))
-    )
-    memberships = events.withColumn("_member", member).withColumnRenamed("_reason", "reason")
-    keys = {name: _key(name, views, pipeline) for view in views for name in view.key_names}
-    states = {state.name: _state(state, pipeline) for view in views for state in view.states}
+    accepted, rejected = F.array(*map(F.lit, members)), F.array(F.lit(quarantine))
+    member = F.explode(F.when(F.col("_reason").isNull(), accepted).otherwise(rejected))
+    if len(members) == 1:
+        member = F.when(F.col("_reason").isNull(), members[0]).otherwise(quarantine)
+    names = dict.fromkeys(name for view in views for name in view.key_names)
+    keys = [_key(name, views, pipeline).alias(f"_key_{name}") for name in names]
+    states = {state.name: _state(state, pipeline).alias(state.name) for view in views for state in view.states}
     view = F.expr("_member div 100").cast("int").alias("view")
-    grouped = memberships.groupBy(view, *(key.alias(f"_key_{name}") for name, key in keys.items()))
-    return grouped.agg(*(state.alias(name) for name, state in states.items())).withColumnsRenamed(
-        {f"_key_{name}": name for name in keys}
-    )
+    renamed = {f"_key_{name}": name for name in names}
+
+    def apply(events: DataFrame) -> DataFrame:
+        memberships = events.withColumn("_member", member).withColumnRenamed("_reason", "reason")
+        return memberships.groupBy(view, *keys).agg(*states.values()).withColumnsRenamed(renamed)
+
+    return apply
 
 
 def _windows(view: View) -> int:

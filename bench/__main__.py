@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,9 @@ def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:
     words = submitting(HOME / f"bench/{script}.py", arguments, "3g", JAVA)
     words[1:1] = ["--conf", "spark.sql.streaming.numRecentProgressUpdates=100000"]
     environment = os.environ | {"SPARK_LOCAL_IP": LOCALHOST} | stack.environment
-    done = subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, env=environment)
+    done = subprocess.run(words, check=False, text=True, stdout=subprocess.PIPE, env=environment)
+    if done.returncode:
+        sys.exit(f"{done.stdout}\nError: {script} {' '.join(arguments)} ended with exit code {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -1,5 +1,6 @@
 """What the speed layer is compared with: plain Spark over the same topic, fields and measures."""
 
+from psycopg2.extras import execute_values
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -50,11 +51,12 @@ def catch_up_without_duplicates(spark: SparkSession, servers: str, topic: str, c
 
 
 def upsert(events: DataFrame, connection: Connection) -> None:
-    """A micro-batch as most would write it: collect the groups, and upsert them row by row."""
+    """A micro-batch as most would write it: collect the groups, and upsert them."""
     rows = [tuple(row) for row in grouped(parsed(events)).collect()]
     with connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO plain AS t VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (client) DO UPDATE SET "
+        execute_values(
+            cursor,
+            "INSERT INTO plain AS t VALUES %s ON CONFLICT (client) DO UPDATE SET "
             "count = t.count + excluded.count, total = t.total + excluded.total, values = t.values + excluded.values, "
             "min = least(t.min, excluded.min), max = greatest(t.max, excluded.max)",
             rows,

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,18 +34,18 @@ def main() -> None:
     spark = session("bench", streaming=True)
     jvm = psutil.Process(spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]
 
-    def tidemark(dedup: Dedup | None, name: str) -> None:
+    def registered(dedup: Dedup | None, name: str) -> Pipeline:
         pipeline = replace(PIPELINE, name=name, topic=replace(PIPELINE.topic, name=topic), history=(), dedup=dedup)
-        caught_up(pipeline)
+        with closing(connect(at, Role.MIGRATE)) as connection:
+            register(connection, pipeline)
+        return pipeline
 
-    def caught_up(pipeline: Pipeline) -> None:
-        administrator, connection = connect(at, Role.MIGRATE), connect(at, Role.SPEED)
-        register(administrator, pipeline)
+    def tidemark(pipeline: Pipeline) -> None:
+        connection = connect(at, Role.SPEED)
         query = Speed(spark, Ledger(connection, pipeline), at).start(accept_loss=False)
         query.processAllAvailable()
         query.stop()
-        for opened in (administrator, connection):
-            opened.close()
+        connection.close()
 
     def by_hand() -> None:
         connection = connect(at, at.pg_admin)  # no role of ours may make a temporary table
@@ -63,9 +64,9 @@ def main() -> None:
         checkpoint, own = f"{at.checkpoint_path}/plain-{number}", f"own_{number}"
         work: dict[str, Callable[[], None]] = {
             PLAIN: partial(baselines.catch_up, spark, servers, topic),
-            TIDEMARK: partial(tidemark, None, own),
+            TIDEMARK: partial(tidemark, registered(None, own)),
             PLAIN_FIRSTS: partial(baselines.catch_up_without_duplicates, spark, servers, topic, checkpoint),
-            TIDEMARK_FIRSTS: partial(tidemark, PIPELINE.dedup, f"{own}_firsts"),
+            TIDEMARK_FIRSTS: partial(tidemark, registered(PIPELINE.dedup, f"{own}_firsts")),
             BY_HAND: by_hand,
         }
         for name, one in work.items():

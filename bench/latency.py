@@ -27,7 +27,6 @@ from app.settings import Settings, settings
 from app.speed import Speed
 from bench import baselines
 
-WARM_UP_SECONDS = 20
 # Phases of Spark's own, by the names of its progress reports.
 SPARK_PHASES = {"latestOffset": "offsets", "queryPlanning": "planning", "walCommit": "offset log", "addBatch": "batch",
                 "commitOffsets": "commit log", "triggerExecution": "whole"}  # fmt: skip
@@ -52,8 +51,8 @@ def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tupl
 
 
 def plain(topic: str, at: Settings, visible: Visible, _: Phases) -> tuple[SparkSession, StreamingQuery]:
-    """The first thing that works: Spark as it comes, and rows upserted by the driver."""
-    spark = SparkSession.builder.appName("plain").getOrCreate()
+    """The first thing that works: Spark as it comes, on as many partitions as here are cores, and rows upserted."""
+    spark = SparkSession.builder.appName("plain").config("spark.sql.shuffle.partitions", "2").getOrCreate()
     connection = connect(at, at.pg_admin)
     with connection, connection.cursor() as cursor:
         cursor.execute(baselines.PLAIN_TABLE)
@@ -76,13 +75,14 @@ def main() -> None:
     spark.conf.set("spark.sql.streaming.numRecentProgressUpdates", "100000")
     query.processAllAvailable()
     words = [sys.executable, "-P", "-m", "bench.load", at.kafka_bootstrap_servers, topic, rate]
-    load = subprocess.run([*words, str(WARM_UP_SECONDS + seconds)], check=True, text=True, stdout=subprocess.PIPE)
+    warm_up = seconds // 3 + 1
+    load = subprocess.run([*words, str(warm_up + seconds)], check=True, text=True, stdout=subprocess.PIPE)
     query.processAllAvailable()
     reports: list[Any] = list(query.recentProgress)
     query.stop()
     ends = {report["batchId"]: json.loads(report["sources"][0]["endOffset"])[topic] for report in reports}
     sent = [(line[0], int(line[1]), float(line[2])) for line in map(str.split, load.stdout.splitlines())]
-    measured = min(at for _, _, at in sent) + WARM_UP_SECONDS
+    measured = min(at for _, _, at in sent) + warm_up
     latencies = [
         min(when for batch, when in visible.items() if batch in ends and ends[batch][partition] > offset) - at
         for partition, offset, at in sent

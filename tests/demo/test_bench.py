@@ -1,0 +1,31 @@
+"""The measurements run, and print what they promise. What they find depends on the machine, and is not judged here."""
+
+import re
+import subprocess
+
+from app.settings import HOME
+
+FIGURE = r"\s+[\d,]+"
+RATIO = r" \d+\.\d\d"
+
+
+def bench(*options: str) -> str:
+    return subprocess.run(
+        [HOME / "scripts/bench", *options], check=True, text=True, stdout=subprocess.PIPE, timeout=300
+    ).stdout
+
+
+def test_catching_up_is_measured_beside_plain_spark_and_a_consumer_by_hand() -> None:
+    said = bench("catching-up", "--events", "2000", "--rounds", "1")
+
+    for name in ("tidemark", "tidemark, no duplicates"):
+        assert re.search(rf"^{name}{FIGURE}   plain Spark.*:{RATIO}, consumer by hand:{RATIO}$", said, re.MULTILINE)
+
+
+def test_the_time_until_an_event_is_visible_is_measured_with_its_phases() -> None:
+    said = bench("latency", "--rate", "100", "--seconds", "3")
+
+    for name in ("plain", "tidemark"):
+        assert re.search(rf"^{name} +p50{FIGURE}  p99{FIGURE}  worst{FIGURE}   of \d{3} events$", said, re.MULTILINE)
+    assert re.search(r"batch: plan \d+, batch: job \d+, batch: postgres \d+, offsets \d+", said)
+    assert re.search(rf"^tidemark of plain: p50{RATIO}, p99{RATIO}$", said, re.MULTILINE)
