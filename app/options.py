@@ -32,15 +32,10 @@ def bench(options: ArgumentParser) -> None:
     Figures are ratios of one run: the machine's other work slows all sides alike.
     """
     options.add_argument("what", nargs="?", choices=("catching-up", "latency"), help="default: both")
-    numbers = {
-        "events": ("events to catch up on", 1_000_000),
-        "rounds": ("rounds of catching up that count", 3),
-        "rate": ("events a second", 1_000),
-        "seconds": ("how long at that rate", 60),
-    }
-    for name, (meaning, default) in numbers.items():
-        text = f"{meaning} (default: {default})"
-        options.add_argument(f"--{name}", type=_whole(), metavar="N", default=default, help=text)
+    _number(options, "events", "events to catch up on", 1_000_000)
+    _number(options, "rounds", "rounds of catching up that count", 3)
+    _number(options, "rate", "events a second", 1_000)
+    _number(options, "seconds", "how long at that rate", 60)
 
 
 def demo(options: ArgumentParser) -> None:
@@ -51,14 +46,11 @@ def demo(options: ArgumentParser) -> None:
     _pipelines(options)
     options.add_argument("--once", action="store_true", help="a bounded run that ends with a proof; exit code 0: exact")
     options.add_argument("--reset", action="store_true", help="forget the data first")
-    numbers = {
-        "events": ("live events of --once", 20_000, _whole(2)),
-        "rate": ("events a second otherwise", 100, _whole()),
-        "every": ("seconds between two batches", 30, _whole()),
-    } | {f"{server}-port": (f"port of {server}", port, _whole(most=65_535)) for server, port in PORTS.items()}
-    for name, (meaning, default, kind) in numbers.items():
-        text = f"{meaning} (default: {default})"
-        options.add_argument(f"--{name}", type=kind, metavar="N", default=default, help=text)
+    _number(options, "events", "live events of --once", 20_000, least=2)
+    _number(options, "rate", "events a second otherwise", 100)
+    _number(options, "every", "seconds between two batches", 30)
+    for server, port in PORTS.items():
+        _number(options, f"{server}-port", f"port of {server}", port, most=65_535)
     options.add_argument(
         "--data", type=Path, default=HOME / "data", metavar="FOLDER", help="where the data is kept (default: data)"
     )
@@ -129,8 +121,7 @@ def batch(options: ArgumentParser) -> None:
 def serving(options: ArgumentParser) -> None:
     """Publish the merged views of PIPELINES (default: all) to the lake, and print them."""
     _pipelines(options)
-    text = "rows to print of each view (default: %(default)s)"
-    options.add_argument("--rows", type=_whole(), metavar="N", default=20, help=text)
+    _number(options, "rows", "rows to print of each view", 20)
 
 
 def verify(options: ArgumentParser) -> None:
@@ -149,6 +140,11 @@ def _pipeline(name: str) -> str:
     if name not in PIPELINES:
         raise ArgumentTypeError(f"no pipeline is called {name!r}; there are: {_LISTED}")
     return name
+
+
+def _number(options: ArgumentParser, name: str, meaning: str, default: int, **limits: int) -> None:
+    text = f"{meaning} (default: {default})"
+    options.add_argument(f"--{name}", type=_whole(**limits), metavar="N", default=default, help=text)
 
 
 def _whole(least: int = 1, most: int = 2**31 - 1) -> Callable[[str], int]:

@@ -99,7 +99,6 @@ def _exploded(parsed: DataFrame) -> DataFrame:
     # Numbers are exploded, not structs: that is nearly free.
     numbers = (
         F.when(F.col("_object").isNotNull() & F.col("_object._bad").isNull(), F.array(F.lit(0)))
-        .when(whole & (last == 1), F.array(F.lit(0)))
         .when(whole, F.sequence(F.lit(0), last - 1))
         .otherwise(F.array(F.lit(None).cast("int")))
     )

@@ -93,7 +93,7 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
 def _snapshot(ledger: Ledger) -> Iterator[Any]:
     ledger.connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
     try:
-        with ledger.connection, ledger.connection.cursor() as cursor:
+        with ledger.transaction() as cursor:
             yield cursor
     finally:
         ledger.connection.set_session(isolation_level="DEFAULT")

@@ -11,15 +11,15 @@ from statistics import median
 from typing import Any
 
 from app.options import parser
+from app.pipelines.transactions import PIPELINE
 from app.topics import create_topic
 from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS
 from bench.load import fill
-from embedded.process import LOCALHOST, free_port
-from embedded.spark import HOME, submitting
+from embedded.process import free_port
+from embedded.spark import HOME, THROUGHPUT, submitting
 from embedded.stack import Ports, Stack
 
-PARTITIONS = 3
-JAVA = ("-XX:+UseParallelGC",)
+PARTITIONS = PIPELINE.topic.partitions
 
 
 def main() -> None:
@@ -68,9 +68,9 @@ def latency(stack: Stack, rate: int, seconds: int) -> None:
 
 def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:
     """Runs a measurement in a Spark application; what it prints to standard output is JSON."""
-    words = submitting(HOME / f"bench/{script}.py", arguments, "3g", JAVA)
+    words = submitting(HOME / f"bench/{script}.py", arguments, "3g", THROUGHPUT)
     words[1:1] = ["--conf", "spark.sql.streaming.numRecentProgressUpdates=100000"]
-    environment = os.environ | {"SPARK_LOCAL_IP": LOCALHOST} | stack.environment
+    environment = os.environ | stack.environment
     done = subprocess.run(words, check=False, text=True, stdout=subprocess.PIPE, env=environment)
     if done.returncode:
         sys.exit(f"{done.stdout}\nError: {script} {' '.join(arguments)} ended with exit code {done.returncode}")

@@ -5,6 +5,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from app.postgres import Connection
+from app.source import FETCH_BYTES
 
 FIELDS = "event_id string, client string, amount decimal(12,2), event_time timestamp"
 
@@ -15,7 +16,7 @@ def source(servers: str, topic: str) -> dict[str, str]:
         "kafka.bootstrap.servers": servers,
         "subscribe": topic,
         "startingOffsets": "earliest",
-        "kafka.max.partition.fetch.bytes": str(8 << 20),
+        "kafka.max.partition.fetch.bytes": str(FETCH_BYTES),
     }
 
 

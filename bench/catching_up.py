@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +16,13 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import psutil
 
 from app.ledger import Ledger
-from app.migrate import register
-from app.model import Dedup, Pipeline
-from app.pipelines.transactions import PIPELINE
+from app.model import Pipeline
 from app.postgres import Role, connect
 from app.session import session
 from app.settings import settings
 from app.speed import Speed
 from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines, consumer
+from bench.speed_layer import registered
 
 
 def main() -> None:
@@ -34,23 +32,15 @@ def main() -> None:
     spark = session("bench", streaming=True)
     jvm = psutil.Process(spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]
 
-    def registered(dedup: Dedup | None, name: str) -> Pipeline:
-        pipeline = replace(PIPELINE, name=name, topic=replace(PIPELINE.topic, name=topic), history=(), dedup=dedup)
-        with closing(connect(at, Role.MIGRATE)) as connection:
-            register(connection, pipeline)
-        return pipeline
-
     def tidemark(pipeline: Pipeline) -> None:
-        connection = connect(at, Role.SPEED)
-        query = Speed(spark, Ledger(connection, pipeline), at).start(accept_loss=False)
-        query.processAllAvailable()
-        query.stop()
-        connection.close()
+        with closing(connect(at, Role.SPEED)) as connection:
+            query = Speed(spark, Ledger(connection, pipeline), at).start(accept_loss=False)
+            query.processAllAvailable()
+            query.stop()
 
     def by_hand() -> None:
-        connection = connect(at, at.pg_admin)  # no role of ours may make a temporary table
-        consumer.catch_up(servers, topic, events, connection)
-        connection.close()
+        with closing(connect(at, at.pg_admin)) as connection:  # no role of ours may make a temporary table
+            consumer.catch_up(servers, topic, events, connection)
 
     def rate(work: Callable[[], None]) -> float:
         before = [process.cpu_times() for process in (jvm, psutil.Process(os.getpid()))]
@@ -64,9 +54,9 @@ def main() -> None:
         checkpoint, own = f"{at.checkpoint_path}/plain-{number}", f"own_{number}"
         work: dict[str, Callable[[], None]] = {
             PLAIN: partial(baselines.catch_up, spark, servers, topic),
-            TIDEMARK: partial(tidemark, registered(None, own)),
+            TIDEMARK: partial(tidemark, registered(at, own, topic, dedup=None)),
             PLAIN_FIRSTS: partial(baselines.catch_up_without_duplicates, spark, servers, topic, checkpoint),
-            TIDEMARK_FIRSTS: partial(tidemark, registered(PIPELINE.dedup, f"{own}_firsts")),
+            TIDEMARK_FIRSTS: partial(tidemark, registered(at, f"{own}_firsts", topic)),
             BY_HAND: by_hand,
         }
         for name, one in work.items():

@@ -9,9 +9,9 @@ from confluent_kafka import Consumer
 
 POLL_SECONDS = 10
 TABLE = """
-    CREATE TEMP TABLE IF NOT EXISTS by_hand
+    CREATE TEMP TABLE by_hand
         (client text PRIMARY KEY, count bigint, total numeric(22,2), min numeric(12,2), max numeric(12,2));
-    CREATE TEMP TABLE IF NOT EXISTS by_hand_new (LIKE by_hand)
+    CREATE TEMP TABLE by_hand_new (LIKE by_hand)
 """
 UPSERT = """
     INSERT INTO by_hand SELECT * FROM by_hand_new ON CONFLICT (client) DO UPDATE SET
@@ -21,7 +21,8 @@ UPSERT = """
 
 
 def catch_up(servers: str, topic: str, events: int, connection: psycopg2.extensions.connection) -> None:
-    """Counts, adds up, and finds the least and greatest amount of each client; one COPY at the end.
+    """Counts, adds up, and finds the least and greatest amount of each client; one COPY at the end,
+    into temporary tables that end with the connection.
 
     Raises:
         RuntimeError: the topic ended before `events`.
@@ -59,4 +60,3 @@ def catch_up(servers: str, topic: str, events: int, connection: psycopg2.extensi
         cursor.execute(TABLE)
         cursor.copy_expert("COPY by_hand_new FROM STDIN", rows)
         cursor.execute(UPSERT)
-        cursor.execute("DROP TABLE by_hand, by_hand_new")

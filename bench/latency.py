@@ -9,7 +9,6 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from app.ledger import Ledger
-from app.migrate import register
-from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
-from app.session import session
+from app.session import SETTINGS, session
 from app.settings import Settings, settings
 from app.speed import Speed
 from bench import baselines
+from bench.speed_layer import registered
 
 # Phases of Spark's own, by the names of its progress reports.
 SPARK_PHASES = {"latestOffset": "offsets", "queryPlanning": "planning", "walCommit": "offset log", "addBatch": "batch",
@@ -43,16 +41,14 @@ def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tupl
                 phases.setdefault(f"batch: {name}", []).append(seconds)
 
     spark = session("bench", streaming=True)
-    pipeline = replace(PIPELINE, name="latency", topic=replace(PIPELINE.topic, name=topic), history=())
-    administrator = connect(at, Role.MIGRATE)
-    register(administrator, pipeline)
-    administrator.close()
-    return spark, Timed(spark, Ledger(connect(at, Role.SPEED), pipeline), at).start(accept_loss=False)
+    ledger = Ledger(connect(at, Role.SPEED), registered(at, "latency", topic))
+    return spark, Timed(spark, ledger, at).start(accept_loss=False)
 
 
 def plain(topic: str, at: Settings, visible: Visible, _: Phases) -> tuple[SparkSession, StreamingQuery]:
-    """The first thing that works: Spark as it comes, on as many partitions as here are cores, and rows upserted."""
-    spark = SparkSession.builder.appName("plain").config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    """The first thing that works: Spark as it comes, on as many partitions as the speed layer, and rows upserted."""
+    partitions = "spark.sql.shuffle.partitions"
+    spark = SparkSession.builder.appName("plain").config(partitions, SETTINGS[partitions]).getOrCreate()
     connection = connect(at, at.pg_admin)
     with connection, connection.cursor() as cursor:
         cursor.execute(baselines.PLAIN_TABLE)

@@ -23,6 +23,7 @@ JOBS = {
 }
 # Jobs that end after seconds: the second compiler would cost them more than it gives.
 SHORT = ("serving", "verify", "batch")
+THROUGHPUT = ("-XX:+UseParallelGC",)  # for the others
 
 
 def command(job: str, arguments: Sequence[str] = (), memory: str = "1g") -> list[str]:
@@ -33,7 +34,7 @@ def command(job: str, arguments: Sequence[str] = (), memory: str = "1g") -> list
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    java = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if job in SHORT else ["-XX:+UseParallelGC"]
+    java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC") if job in SHORT else THROUGHPUT
     return submitting(HOME / JOBS[job], arguments, memory, java)
 
 

@@ -65,7 +65,7 @@ class Stack:
             api_port=ports.api,
             dashboard_port=ports.dashboard,
         )
-        self.environment = {
+        self.environment = {"SPARK_LOCAL_IP": LOCALHOST} | {
             name: str(getattr(self.settings, name.lower()))
             for name in (
                 "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "API_HOST",
@@ -165,9 +165,7 @@ class Stack:
 
     def start(self, server: Server, words: Sequence[str], ready: Callable[[], bool] = lambda: True) -> None:
         self.servers.append(server)
-        server.start(
-            words, ready=ready, seconds=START_SECONDS, env=os.environ | {"SPARK_LOCAL_IP": LOCALHOST} | self.environment
-        )
+        server.start(words, ready=ready, seconds=START_SECONDS, env=os.environ | self.environment)
 
     def require_running(self) -> None:
         """Raises ServerError for a process that has ended with an error, with the end of its log."""

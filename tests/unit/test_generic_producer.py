@@ -22,8 +22,8 @@ from embedded.stack import Ports, Stack
 from producers import generic
 from producers.generic import Generic, main
 from producers.producing import Delivery, Message
+from tests.unit.sequences import NOON, event, messages
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 COLUMNS = (
     Column("id", "string"),
     Column("shop", "string"),
@@ -65,16 +65,6 @@ sequences = st.builds(
     late=st.sampled_from([0.0, 50.0]),
     seed=st.integers(),
 )
-
-
-def messages(sequence: Generic, count: int = 40) -> list[Message]:
-    """The messages of so many events that all happen at noon."""
-    return list(sequence.messages(range(count), lambda: NOON))
-
-
-def event(message: Message) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(message.value, parse_float=Decimal)
-    return decoded
 
 
 def events(pipeline: Pipeline, count: int = 200) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from app.pipelines.transactions import PIPELINE
 from app.settings import HOME
-from producers.producing import Message
 from producers.transactions import HISTORY_DAYS, HISTORY_END, Transactions, amount, history, main
+from tests.unit.sequences import NOON, event, messages
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 COLUMNS = {column.name for column in PIPELINE.columns}
 
 percentages = st.sampled_from([0.0, 5.0, 50.0, 100.0])
@@ -31,16 +30,6 @@ sequences = st.builds(
     bad=percentages,
     seed=st.integers(),
 )
-
-
-def messages(sequence: Transactions, count: int = 40) -> list[Message]:
-    """The messages of so many events that all happen at noon."""
-    return list(sequence.messages(range(count), lambda: NOON))
-
-
-def event(message: Message) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.loads(message.value, parse_float=Decimal)
-    return decoded
 
 
 @given(sequences)
