@@ -43,6 +43,7 @@ class Archive:
         with log(self.settings.kafka_bootstrap_servers, self.topic) as topic:
             self.held = check_log(self.ledger, "archive", held, topic, accept_loss)
         self.checkpoint.delete()
+        self.lake.spark.sparkContext.setLocalProperty("spark.scheduler.pool", "archive")
         stream = kafka_stream(self.lake.spark, self.settings, self.topic, self.held)
         return (
             stream.writeStream.queryName(f"archive {self.ledger.pipeline.name}")

@@ -1,6 +1,7 @@
 """What a streaming checkpoint says of offsets. A checkpoint is a cache: the ledger says whether it may be used."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -20,6 +21,13 @@ class Checkpoint:
 
     def _path(self, *parts: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path("/".join((self.path, *parts)))
+
+    def begun(self) -> datetime | None:
+        """When its query was first started; None if it never was."""
+        path = self._path("metadata")
+        if not self._files.exists(path):
+            return None
+        return datetime.fromtimestamp(self._files.getFileStatus(path).getModificationTime() / 1000, UTC)
 
     def delete(self) -> None:
         self._files.delete(self._path(), True)

@@ -46,7 +46,10 @@ class Check(Declared):
 
 @dataclass(frozen=True, config=STRICT)
 class Dedup(Declared):
-    """Events with the same `id` are one event: the first counts. The speed layer remembers an id for `horizon`."""
+    """Events with the same `id` are one event: the first counts. The speed layer remembers each for `horizon` at least.
+
+    Longer memory costs disk; a shorter one leaves more to the next batch, which drops duplicates of any age.
+    """
 
     id: Name
     horizon: Duration

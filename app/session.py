@@ -19,13 +19,13 @@ STREAMING = {
     # Adaptive execution runs every shuffle as a job of its own; a micro-batch is one job.
     "spark.sql.adaptive.enabled": "false",
     "spark.scheduler.mode": "FAIR",
-    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     # Spark refuses any sort on a stream; the deduplication sorts within the partitions of a micro-batch: that is sound.
     "spark.sql.streaming.unsupportedOperationCheck": "false",
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",  # it looks up each key once more
     # The ledger makes a checkpoint disposable, so it needs neither a rename nor a checksum to be safe.
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"

@@ -13,7 +13,7 @@ FETCH_BYTES = 8 * 1024 * 1024
 def kafka_stream(spark: SparkSession, settings: Settings, topic: str, start: Offsets) -> DataFrame:
     """The messages of a topic from `start` on: key, value, topic, partition, offset, timestamp, and a null source.
 
-    A micro-batch reads every partition to its end (see `transform.first_within_horizon`).
+    A micro-batch reads every partition to its end: of two duplicates, the first to arrive is in no later one.
     """
     stream = (
         spark.readStream.format("kafka")

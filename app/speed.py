@@ -15,10 +15,11 @@ from app.ledger import Ledger, Offsets
 from app.log import Log, log
 from app.settings import Settings
 from app.source import kafka_stream
-from app.transform import aggregation, decode, first_within_horizon, needed
+from app.transform import aggregation, decode, firsts_of_stream, needed
 
 logger = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(minutes=1)  # between this machine's clock and the broker's
+MEMORY_HORIZONS = 12  # after which the deduplication's memory is renewed
 
 
 class Speed:
@@ -28,6 +29,9 @@ class Speed:
     checkpoint that starts above the ledger, or at what Kafka no longer has, is thrown away, and the query reads from
     a horizon before the ledger on: that fills the deduplication's memory, and the filter in `write` keeps it from
     counting.
+
+    The deduplication forgets nothing by itself: to find what is older than the horizon, each micro-batch would have to
+    search all it remembers. So its memory is renewed now and then, in the same way.
     """
 
     def __init__(self, spark: SparkSession, ledger: Ledger, settings: Settings) -> None:
@@ -55,19 +59,34 @@ class Speed:
             self.committed = check_log(self.ledger, "speed", found, topic, accept_loss)
             self.ledger.move(found, self.committed)
             resumed = self.checkpoint.resumes_at()
-            if resumed is None or not self._usable(resumed, earliest):
+            if resumed is None or self.outdated() or not self._usable(resumed, earliest):
                 self.checkpoint.delete()
                 resumed = self._horizon(topic, earliest)
+        self.planned = None
+        self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", "speed")
         logger.info("%s: ledger at %s, reading from %s", self.pipeline.name, self.committed, resumed)
         messages = kafka_stream(self.spark, self.settings, self.pipeline.topic.name, resumed)
         events = decode(messages, self.pipeline).select(*needed(self.pipeline))
-        return (
-            first_within_horizon(events, self.pipeline)
+        self.query = (
+            firsts_of_stream(events, self.pipeline)
             .writeStream.queryName(f"speed {self.pipeline.name}")
             .option("checkpointLocation", self.checkpoint.path)
             .foreachBatch(self.write)
             .start()
         )
+        return self.query
+
+    def outdated(self) -> bool:
+        """Whether the deduplication remembers so much more than its horizon that its memory is to be renewed."""
+        begun = self.checkpoint.begun()
+        if self.pipeline.dedup is None or begun is None:
+            return False
+        return datetime.now(UTC) - begun > MEMORY_HORIZONS * span(self.pipeline.dedup.horizon)
+
+    def renew(self) -> None:
+        """Ends the query, after the commit that it is in, and starts one that remembers no more than the horizon."""
+        self.query.stop()
+        self.start(accept_loss=False)
 
     def _usable(self, resumed: Offsets, earliest: Offsets) -> bool:
         return all(earliest[p] <= resumed.get(p, 0) <= self.committed[p] for p in earliest)
@@ -76,8 +95,8 @@ class Speed:
         """Where to read from to remember all ids that an event after the ledger may repeat."""
         if self.pipeline.dedup is None:
             return self.committed
-        first = topic.first_arrival(self.committed) or datetime.now(UTC)
-        then = topic.at(first - span(self.pipeline.dedup.horizon) - CLOCK_SKEW)
+        first = topic.first_arrival(self.committed) or datetime.now(UTC) - CLOCK_SKEW
+        then = topic.at(first - span(self.pipeline.dedup.horizon))
         return {p: max(earliest[p], min(then[p], offset)) for p, offset in self.committed.items()}
 
     def write(self, events: DataFrame, batch: int) -> None:

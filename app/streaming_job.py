@@ -27,10 +27,9 @@ def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
     with connected(at, Role.SPEED) as connect:
         watch = Watch(spark)
         for pipeline in pipelines:
-            spark.sparkContext.setLocalProperty("spark.scheduler.pool", "speed")
             speed = Speed(spark, Ledger(connect(), pipeline), at)
-            watch.speed(speed.start(accept_loss), Ledger(connect(), pipeline))
-            spark.sparkContext.setLocalProperty("spark.scheduler.pool", "archive")
+            speed.start(accept_loss)
+            watch.speed(speed, Ledger(connect(), pipeline))
             archive = Archive(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at)
             watch.archive(archive.start(accept_loss))
         watch.until_stopped()

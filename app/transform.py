@@ -133,19 +133,18 @@ def duplicates_marked(events: DataFrame, pipeline: Pipeline) -> DataFrame:
     return ranked.withColumn("_duplicate", (F.col("_rank") > 1).cast("int")).drop("_identity", "_rank")
 
 
-def first_within_horizon(events: DataFrame, pipeline: Pipeline) -> DataFrame:
-    """A stream's events without duplicates within the horizon, by Spark's stateful deduplication.
+def firsts_of_stream(events: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """A stream's events but for the duplicates of those that it has met, by Spark's stateful deduplication.
 
-    The watermark is on arrival, so a late event is never dropped. That holds because a micro-batch reads every
-    partition to its end: what the next one reads arrived after all of it.
+    It has no watermark: no event can be too late for it, and no micro-batch searches the whole memory for what to
+    forget. What bounds the memory is that the speed layer renews it.
     """
     if pipeline.dedup is None:
         return events
-    marked = events.withColumn("_identity", identity(pipeline)).withWatermark(ARRIVAL, pipeline.dedup.horizon)
     # Spark keeps the row that comes first in its partition: in order of arrival that is the first to arrive, and an
     # event that is read again to fill the memory comes before its duplicate that is not yet counted.
-    ordered = marked.repartition("_identity").sortWithinPartitions(*ORDER)
-    return ordered.dropDuplicatesWithinWatermark(["_identity"]).drop("_identity")
+    ordered = events.withColumn("_identity", identity(pipeline)).repartition("_identity").sortWithinPartitions(*ORDER)
+    return ordered.dropDuplicates(["_identity"]).drop("_identity")
 
 
 def aggregate(events: DataFrame, pipeline: Pipeline) -> DataFrame:

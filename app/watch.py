@@ -4,13 +4,13 @@ import logging
 import signal
 import threading
 from types import FrameType
-from typing import Any
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from app.ledger import Ledger
+from app.speed import Speed
 
 logger = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks
@@ -25,13 +25,13 @@ class Watch:
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
-        self._speeds: list[tuple[StreamingQuery, Ledger]] = []
+        self._speeds: list[tuple[Speed, Ledger]] = []
         self._archives: list[StreamingQuery] = []
         self._stop = threading.Event()
 
-    def speed(self, query: StreamingQuery, ledger: Ledger) -> None:
-        """Watches a speed query; `ledger`, over a connection of its own, notes when there is nothing left to read."""
-        self._speeds.append((query, ledger))
+    def speed(self, speed: Speed, ledger: Ledger) -> None:
+        """Watches a speed layer; `ledger`, over a connection of its own, notes when there is nothing left to read."""
+        self._speeds.append((speed, ledger))
 
     def archive(self, query: StreamingQuery) -> None:
         self._archives.append(query)
@@ -40,21 +40,22 @@ class Watch:
         """Returns after SIGTERM or SIGINT, with all queries ended and the archive holding what has been counted.
 
         Raises:
-            StreamFailed: a query failed, or dropped an event.
+            StreamFailed: a query failed.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         logger.info("streaming; stop with Ctrl-C or SIGTERM")
         while not self._stop.wait(INTERVAL):
-            for query in [query for query, _ in self._speeds] + self._archives:
+            for query in [speed.query for speed, _ in self._speeds] + self._archives:
                 _refuse_failed(query)
-            for query, ledger in self._speeds:
-                _refuse_dropped(query)
-                if not query.status["isDataAvailable"] and not query.status["isTriggerActive"]:
+            for speed, ledger in self._speeds:
+                if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
                     ledger.checked()
+                if speed.outdated():
+                    speed.renew()
         logger.info("stopping")
-        for query, _ in self._speeds:
-            query.stop()
+        for speed, _ in self._speeds:
+            speed.query.stop()
         for query in self._archives:
             query.processAllAvailable()
             query.stop()
@@ -74,13 +75,3 @@ def _cause(error: StreamingQueryException) -> str:
     text = str(error)
     lines = [line for line in text.splitlines() if line.startswith("app.")]
     return lines[-1] if lines else text
-
-
-def _refuse_dropped(query: StreamingQuery) -> None:
-    progress: Any = query.lastProgress
-    for operator in progress["stateOperators"] if progress else []:
-        if operator["numRowsDroppedByWatermark"]:
-            raise StreamFailed(
-                f"{query.name} dropped {operator['numRowsDroppedByWatermark']} events as late, which must not happen: "
-                "the broker's clock went back by more than the dedup horizon. Run the batch job, then start again"
-            )

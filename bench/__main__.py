@@ -53,17 +53,19 @@ def catching_up(stack: Stack, events: int, rounds: int) -> None:
 
 def latency(stack: Stack, rate: int, seconds: int) -> None:
     found = {}
-    for variant in ("plain", "tidemark"):
-        create_topic(stack.settings.kafka_bootstrap_servers, f"latency-{variant}", PARTITIONS)
+    for number, variant in enumerate((PLAIN, PLAIN_FIRSTS, TIDEMARK_FIRSTS)):
+        topic = f"latency-{number}"
+        create_topic(stack.settings.kafka_bootstrap_servers, topic, PARTITIONS)
         print(f"\n{rate:,} events a second for {seconds} s: {variant}", flush=True)
-        found[variant] = submit(stack, "latency", [variant, f"latency-{variant}", str(rate), str(seconds)])
+        found[variant] = submit(stack, "latency", [variant, topic, str(rate), str(seconds)])
     print(f"\nfrom the producer's call to the row in Postgres, {rate:,} events a second for {seconds} s, in ms\n")
     for variant, result in found.items():
         figures = "  ".join(f"{name} {result[name] * 1000:6,.0f}" for name in ("p50", "p99", "worst"))
-        print(f"{variant:10}{figures}   of {result['events']:,} events")
-        print(f"{'':10}" + ", ".join(f"{name} {value * 1000:.0f}" for name, value in result["phases"].items()))
-    ratios = (f"{name} {found['tidemark'][name] / found['plain'][name]:.2f}" for name in ("p50", "p99"))
-    print(f"tidemark of plain: {', '.join(ratios)}")
+        print(f"{variant:28}{figures}   of {result['events']:,} events")
+        print(f"{'':28}" + ", ".join(f"{name} {value * 1000:.0f}" for name, value in result["phases"].items()))
+    for other in (PLAIN, PLAIN_FIRSTS):
+        ratios = (f"{name} {found[TIDEMARK_FIRSTS][name] / found[other][name]:.2f}" for name in ("p50", "p99"))
+        print(f"{TIDEMARK_FIRSTS} of {other}: {', '.join(ratios)}")
 
 
 def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:

@@ -25,6 +25,10 @@ def parsed(messages: DataFrame) -> DataFrame:
     return messages.select("timestamp", event).select("timestamp", "event.*")
 
 
+def without_duplicates(events: DataFrame) -> DataFrame:
+    return events.withWatermark("timestamp", "1 hour").dropDuplicatesWithinWatermark(["event_id"])
+
+
 def grouped(events: DataFrame) -> DataFrame:
     return events.groupBy("client").agg(
         F.count(F.lit(1)).alias("count"), F.sum("amount").alias("total"), F.count("amount").alias("values"),
@@ -41,7 +45,7 @@ def catch_up(spark: SparkSession, servers: str, topic: str) -> None:
 def catch_up_without_duplicates(spark: SparkSession, servers: str, topic: str, checkpoint: str) -> None:
     """Kafka → from_json → dropDuplicatesWithinWatermark → groupBy → noop, as one micro-batch."""
     messages = spark.readStream.format("kafka").options(**source(servers, topic)).load()
-    firsts = parsed(messages).withWatermark("timestamp", "1 hour").dropDuplicatesWithinWatermark(["event_id"])
+    firsts = without_duplicates(parsed(messages))
 
     def write(events: DataFrame, _: int) -> None:
         grouped(events).write.format("noop").mode("overwrite").save()
@@ -52,8 +56,8 @@ def catch_up_without_duplicates(spark: SparkSession, servers: str, topic: str, c
 
 
 def upsert(events: DataFrame, connection: Connection) -> None:
-    """A micro-batch as most would write it: collect the groups, and upsert them."""
-    rows = [tuple(row) for row in grouped(parsed(events)).collect()]
+    """The events of a micro-batch as most would write them: collect the groups, and upsert them."""
+    rows = [tuple(row) for row in grouped(events).collect()]
     with connection, connection.cursor() as cursor:
         execute_values(
             cursor,

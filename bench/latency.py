@@ -1,6 +1,6 @@
 """From the producer's call to the row in Postgres, at a steady rate, and how long each phase of a micro-batch takes.
 
-spark-submit bench/latency.py tidemark|plain TOPIC RATE SECONDS
+spark-submit bench/latency.py "plain Spark"|"plain Spark, no duplicates"|"tidemark, no duplicates" TOPIC RATE SECONDS
     prints JSON: {"events": n, "p50": s, "p99": s, "worst": s, "phases": {name: median seconds}}
 """
 
@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from app.postgres import Role, connect
 from app.session import SETTINGS, session
 from app.settings import Settings, settings
 from app.speed import Speed
-from bench import baselines
+from bench import PLAIN, PLAIN_FIRSTS, TIDEMARK_FIRSTS, baselines
 from bench.speed_layer import registered
 
 # Phases of Spark's own, by the names of its progress reports.
@@ -45,7 +47,9 @@ def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tupl
     return spark, Timed(spark, ledger, at).start(accept_loss=False)
 
 
-def plain(topic: str, at: Settings, visible: Visible, _: Phases) -> tuple[SparkSession, StreamingQuery]:
+def plain(
+    topic: str, at: Settings, visible: Visible, _: Phases, *, firsts: bool = False
+) -> tuple[SparkSession, StreamingQuery]:
     """The first thing that works: Spark as it comes, on as many partitions as the speed layer, and rows upserted."""
     partitions = "spark.sql.shuffle.partitions"
     spark = SparkSession.builder.appName("plain").config(partitions, SETTINGS[partitions]).getOrCreate()
@@ -53,13 +57,15 @@ def plain(topic: str, at: Settings, visible: Visible, _: Phases) -> tuple[SparkS
     with connection, connection.cursor() as cursor:
         cursor.execute(baselines.PLAIN_TABLE)
     messages = spark.readStream.format("kafka").options(**baselines.source(at.kafka_bootstrap_servers, topic)).load()
+    events = baselines.parsed(messages)
+    events = baselines.without_duplicates(events) if firsts else events
 
     def write(events: DataFrame, batch: int) -> None:
         baselines.upsert(events, connection)
         visible[batch] = time.time()
 
     checkpoint = f"{at.checkpoint_path}/plain-{time.time()}"
-    return spark, messages.writeStream.option("checkpointLocation", checkpoint).foreachBatch(write).start()
+    return spark, events.writeStream.option("checkpointLocation", checkpoint).foreachBatch(write).start()
 
 
 def main() -> None:
@@ -67,11 +73,14 @@ def main() -> None:
     at = settings()
     visible: Visible = {}
     phases: Phases = {}
-    spark, query = {"tidemark": tidemark, "plain": plain}[variant](topic, at, visible, phases)
+    start: dict[str, Callable[..., tuple[SparkSession, StreamingQuery]]] = {
+        PLAIN: plain, PLAIN_FIRSTS: partial(plain, firsts=True), TIDEMARK_FIRSTS: tidemark
+    }  # fmt: skip
+    spark, query = start[variant](topic, at, visible, phases)
     spark.conf.set("spark.sql.streaming.numRecentProgressUpdates", "100000")
     query.processAllAvailable()
     words = [sys.executable, "-P", "-m", "bench.load", at.kafka_bootstrap_servers, topic, rate]
-    warm_up = seconds // 3 + 1
+    warm_up = seconds  # until then the JVM still compiles what it runs
     load = subprocess.run([*words, str(warm_up + seconds)], check=True, text=True, stdout=subprocess.PIPE)
     query.processAllAvailable()
     reports: list[Any] = list(query.recentProgress)
@@ -84,7 +93,7 @@ def main() -> None:
         for partition, offset, at in sent
         if at >= measured
     ]
-    for report in reports[len(reports) // 4 :]:
+    for report in reports[len(reports) // 2 :]:
         for key, name in SPARK_PHASES.items():
             phases.setdefault(name, []).append(report["durationMs"].get(key, 0) / 1000)
     cuts = statistics.quantiles(latencies, n=100)

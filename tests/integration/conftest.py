@@ -88,14 +88,14 @@ class Stack:
         """Runs the speed layer until it has read the topic to its end, then stops it."""
         with self.working(Role.SPEED) as ledger:
             speed = Speed(self.spark, ledger, self.settings)
-            _finish(speed.start(accept_loss))
+            finish(speed.start(accept_loss))
         return speed
 
     def archive(self, accept_loss: bool = False) -> Archive:
         """Runs the archive until it holds the topic to its end, then stops it."""
         with self.working(Role.SPEED) as ledger:
             archive = Archive(self.lake, ledger, self.settings)
-            _finish(archive.start(accept_loss))
+            finish(archive.start(accept_loss))
         return archive
 
     def batch(self, full: bool = False, **options: Any) -> Version:
@@ -180,7 +180,7 @@ class Stack:
         return dict(self.rows(f"SELECT reason, events FROM serving.{self.pipeline.name}_quarantine"))
 
 
-def _finish(query: StreamingQuery) -> None:
+def finish(query: StreamingQuery) -> None:
     try:
         query.processAllAvailable()
     finally:
