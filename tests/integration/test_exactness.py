@@ -79,6 +79,7 @@ def test_a_duplicate_within_the_horizon_counts_once(stack: Stack) -> None:
 
 def test_a_memory_of_many_horizons_is_made_anew(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = new_stack(dedup=Dedup("event_id", horizon="1 second"))
+    monkeypatch.setattr(speed, "MEMORY_HORIZONS", 3600)
     stack.send(event("1"))
     stack.count_everything()
     stack.send(event("1"))
