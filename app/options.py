@@ -32,9 +32,9 @@ def bench(options: ArgumentParser) -> None:
     Figures are ratios of one run: the machine's other work slows all sides alike.
     """
     options.add_argument("what", nargs="?", choices=("catching-up", "latency"), help="default: both")
-    _number(options, "events", "events to catch up on", 1_000_000)
+    _number(options, "events", "events that wait in the topic", 1_000_000)
     _number(options, "rounds", "rounds of catching up that count", 3)
-    _number(options, "rate", "events a second", 1_000)
+    _number(options, "rate", "events a second after that", 1_000)
     _number(options, "seconds", "how long at that rate", 60)
 
 

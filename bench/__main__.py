@@ -31,7 +31,7 @@ def main() -> None:
         if given.what in (None, "catching-up"):
             catching_up(stack, given.events, given.rounds)
         if given.what in (None, "latency"):
-            latency(stack, given.rate, given.seconds)
+            latency(stack, given.events, given.rate, given.seconds)
 
 
 def catching_up(stack: Stack, events: int, rounds: int) -> None:
@@ -51,14 +51,15 @@ def catching_up(stack: Stack, events: int, rounds: int) -> None:
         print(f"{name:28}{median(found[name]):22,.0f}   {', '.join(ratios)}")
 
 
-def latency(stack: Stack, rate: int, seconds: int) -> None:
-    found = {}
+def latency(stack: Stack, events: int, rate: int, seconds: int) -> None:
+    servers, found = stack.settings.kafka_bootstrap_servers, {}
     for number, variant in enumerate((PLAIN, PLAIN_FIRSTS, TIDEMARK_FIRSTS)):
         topic = f"latency-{number}"
-        create_topic(stack.settings.kafka_bootstrap_servers, topic, PARTITIONS)
-        print(f"\n{rate:,} events a second for {seconds} s: {variant}", flush=True)
+        create_topic(servers, topic, PARTITIONS)
+        print(f"\n{events:,} events, then {rate:,} a second for {seconds} s: {variant}", flush=True)
+        fill(servers, topic, events)
         found[variant] = submit(stack, "latency", [variant, topic, str(rate), str(seconds)])
-    print(f"\nfrom the producer's call to the row in Postgres, {rate:,} events a second for {seconds} s, in ms\n")
+    print(f"\nfrom the producer's call to the row in Postgres, {rate:,} events a second after {events:,}, in ms\n")
     for variant, result in found.items():
         figures = "  ".join(f"{name} {result[name] * 1000:6,.0f}" for name in ("p50", "p99", "worst"))
         print(f"{variant:28}{figures}   of {result['events']:,} events")

@@ -23,7 +23,7 @@ def test_catching_up_is_measured_beside_plain_spark_and_a_consumer_by_hand() -> 
 
 
 def test_the_time_until_an_event_is_visible_is_measured_with_its_phases() -> None:
-    said = bench("latency", "--rate", "100", "--seconds", "3")
+    said = bench("latency", "--events", "2000", "--rate", "100", "--seconds", "3")
 
     for name in ("plain Spark", "plain Spark, no duplicates", "tidemark, no duplicates"):
         assert re.search(rf"^{name} +p50{FIGURE}  p99{FIGURE}  worst{FIGURE}   of \d\d\d events$", said, re.MULTILINE)
