@@ -37,6 +37,19 @@ class Column(Declared):
 
 
 @dataclass(frozen=True, config=STRICT)
+class Derived(Declared):
+    """A column that no message has: an expression over the fields, as they were cleaned, and `arrival`.
+
+    A required one that is null sends the event to the quarantine.
+    """
+
+    name: Name
+    type: ColumnType
+    expression: str
+    required: bool = True
+
+
+@dataclass(frozen=True, config=STRICT)
 class Check(Declared):
     """A condition every accepted event meets; one for which it is not true is quarantined with `name` as reason."""
 

@@ -16,14 +16,14 @@ from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from app.declared import STRICT, Name, known, unique
-from app.events import ARRIVAL, Check, Column, Dedup, Example, Topic
+from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
 from app.expressions import validate
 from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, widened
 from app.views import QUARANTINE, LakeTable, Sliding, Tumbling, View
 
 __all__ = [
-    "Check", "Column", "Count", "Dedup", "Example", "LakeTable", "Latest", "Max", "Mean", "Min", "Pipeline", "Sliding",
-    "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
+    "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min", "Pipeline",
+    "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
@@ -38,7 +38,7 @@ class Pipeline:
     name: Name
     description: str
     topic: Topic
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    columns: Annotated[tuple[Column | Derived, ...], Field(min_length=1)]
     event_time: Name
     views: Annotated[tuple[View, ...], Field(min_length=1)]
     checks: tuple[Check, ...] = ()
@@ -48,6 +48,16 @@ class Pipeline:
     # A batch is refused, and the version before it stays, when more than this percentage of all events is quarantined.
     max_quarantined_percent: Annotated[int, Field(ge=0, le=100)] = 50
     examples: tuple[Example, ...] = ()
+
+    @property
+    def fields(self) -> tuple[Column, ...]:
+        """The columns that a message brings."""
+        return tuple(column for column in self.columns if isinstance(column, Column))
+
+    @property
+    def derived(self) -> tuple[Derived, ...]:
+        """The columns that are computed from the fields."""
+        return tuple(column for column in self.columns if isinstance(column, Derived))
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -82,9 +92,12 @@ class Pipeline:
         unique(names, "columns")
         if reserved := {ARRIVAL, "window_start", "window_end", "reason"}.intersection(names):
             raise ValueError(f"columns: {', '.join(sorted(reserved))} is reserved; choose another name")
-        for column in self.columns:
-            if column.clean is not None:
-                validate(column.clean, types, f"columns[{column.name}].clean")
+        fields = {field.name: field.type for field in self.fields}
+        for field in self.fields:
+            if field.clean is not None:
+                validate(field.clean, fields, f"columns[{field.name}].clean")
+        for column in self.derived:
+            validate(column.expression, fields, f"columns[{column.name}].expression")
         self._needs(self.event_time, "event_time", "timestamp")
         unique((check.name for check in self.checks), "checks")
         for check in self.checks:

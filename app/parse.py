@@ -26,7 +26,7 @@ def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     their name; a number keeps the digits that its column can hold.
     """
     exploded = _exploded(_parsed(_prepared(raw), pipeline))
-    texts = {f"_text_{column.name}": F.expr(f"try_cast(_raw.`{column.name}` as string)") for column in pipeline.columns}
+    texts = {f"_text_{column.name}": F.expr(f"try_cast(_raw.`{column.name}` as string)") for column in pipeline.fields}
     return exploded.withColumns({"_is_object": F.isnotnull("_raw"), **texts}).drop("_raw")
 
 
@@ -77,7 +77,7 @@ def _mark(end: int) -> str:
 
 def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Messages with `_object`, a struct, or with `_array` of such structs, the mark last."""
-    fields = ",".join(f"`{column.name}`:{_field_type(column)}" for column in pipeline.columns)
+    fields = ",".join(f"`{column.name}`:{_field_type(column)}" for column in pipeline.fields)
     struct = f"struct<{fields},_bad:string,_end:bigint>"
     return prepared.select(
         *("_topic", "_partition", "_offset", ARRIVAL, "_value"),

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from app.durations import span
-from app.events import ARRIVAL
+from app.events import ARRIVAL, Derived
 from app.expressions import tolerant
 from app.measures import Digits, State, digits
 from app.model import Column, Pipeline, View
@@ -34,10 +34,10 @@ ORDER = (ARRIVAL, *POSITION)  # the first of two duplicates is the one that arri
 
 def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Every event of the raw messages, typed and checked: JSON objects, or arrays of them."""
-    typed = elements(raw, pipeline).withColumns({column.name: _typed(column) for column in pipeline.columns})
+    typed = elements(raw, pipeline).withColumns({column.name: _typed(column) for column in pipeline.fields})
     # A select of its own, or Spark would cast a text once for each limit.
-    typed = typed.withColumns({c.name: _in_years(c, F.col(c.name)) for c in pipeline.columns if c.type in YEARS})
-    changed = {c: tolerant(c.clean, pipeline.types) for c in pipeline.columns if c.clean is not None}
+    typed = typed.withColumns({c.name: _in_years(c, F.col(c.name)) for c in pipeline.fields if c.type in YEARS})
+    changed = {c: tolerant(c.clean, pipeline.types) for c in pipeline.fields if c.clean is not None}
     typed = typed.withColumns({f"_clean_{c.name}": F.expr(text) for c, text in changed.items()})
     cleaned = {c.name: _in_years(c, F.expr(f"try_cast(_clean_{c.name} as {c.type})")) for c in changed}
     unfit = [
@@ -45,9 +45,12 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
         for c in changed
         if c.type != "string"
     ]
-    decoded = [*_message_reasons(), *(pair for column in pipeline.columns for pair in _type_reasons(column)), *unfit]
+    decoded = [*_message_reasons(), *(pair for field in pipeline.fields for pair in _type_reasons(field)), *unfit]
     clean = typed.withColumn("_reason", _first(decoded)).withColumns(cleaned)
-    emptied = [(F.col(c.name).isNull(), f"missing_{c.name}") for c in changed if c.required]
+    derived = {c: tolerant(c.expression, pipeline.types) for c in pipeline.derived}
+    clean = clean.withColumns({c.name: F.expr(f"try_cast({text} as {c.type})") for c, text in derived.items()})
+    clean = clean.withColumns({c.name: _in_years(c, F.col(c.name)) for c in derived if c.type in YEARS})
+    emptied = [(F.col(c.name).isNull(), f"missing_{c.name}") for c in (*changed, *derived) if c.required]
     checks = [(F.expr(tolerant(check.expression, pipeline.types)), check.name) for check in pipeline.checks]
     failed = [(~F.coalesce(met, F.lit(False)), name) for met, name in checks]
     return clean.select(
@@ -85,7 +88,7 @@ def _typed(column: Column) -> SparkColumn:
     return F.expr(f"if({fit}, try_cast({text} as {column.type}), null)")
 
 
-def _in_years(column: Column, value: SparkColumn) -> SparkColumn:
+def _in_years(column: Column | Derived, value: SparkColumn) -> SparkColumn:
     if column.type not in YEARS:
         return value
     first, last = (F.lit(limit).cast(column.type) for limit in YEARS[column.type])

@@ -96,7 +96,7 @@ class Generic:
 
     def _key(self, event: Event, number: int) -> bytes:
         """The first column that a view is keyed by; the number of the event where there is none."""
-        keys = [key for view in self.pipeline.views for key in view.keys if isinstance(key, str)]
+        keys = [key for view in self.pipeline.views for key in view.keys if key in event]
         return str(event[keys[0]] if keys else number).encode()
 
 
@@ -117,7 +117,7 @@ def _made_up(pipeline: Pipeline, number: int) -> Event:
 
 
 def _types(pipeline: Pipeline) -> Mapping[str, str]:
-    return {column.name: column.type for column in pipeline.columns}
+    return {field.name: field.type for field in pipeline.fields}
 
 
 def _typed(value: Any, kind: str) -> Any:

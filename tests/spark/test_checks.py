@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from chispa import assert_df_equality
 
-from app.model import Check, Column, Count, Pipeline, Topic, View
+from app.model import Check, Column, Count, Derived, Pipeline, Topic, View
 from app.transform import decode
 from tests.spark.conftest import Messages, Table, arrived
 
@@ -93,6 +94,31 @@ def test_a_check_may_compare_with_the_arrival(messages: Messages, table: Table) 
     check = Check("in_future", "at <= arrival + interval 1 hour")
 
     expect_reasons(messages, table, {sale(at=times[0]): None, sale(at=times[1]): "in_future"}, checks=(check,))
+
+
+def test_a_derived_column_is_computed_from_the_cleaned_fields_and_the_arrival(messages: Messages, table: Table) -> None:
+    columns = (
+        *PIPELINE.columns,
+        Derived("seen_at", "timestamp", "arrival"),
+        Derived("price", "decimal(8,4)", "amount / units", required=False),
+        Derived("far", "date", "date_add(cast(at as date), 10000000)", required=False),
+    )
+    source_df = messages(sale(amount=3, units=1, price=5), sale(units=None), b"broken")
+
+    actual_df = decode(source_df, replace(PIPELINE, columns=columns)).select("seen_at", "price", "far", "_reason")
+
+    rows = [(arrived(0), Decimal("0.1667"), None, None), (arrived(1), None, None, None)]
+    expected_df = table(
+        [*rows, (arrived(2), None, None, "not_json_objects")],
+        "seen_at timestamp, price decimal(8,4), far date, _reason string",
+    )
+    assert_df_equality(actual_df, expected_df, ignore_nullable=True)
+
+
+def test_a_required_derived_column_without_a_value_is_missing(messages: Messages, table: Table) -> None:
+    columns = (*PIPELINE.columns, Derived("price", "decimal(8,4)", "amount / units"))
+
+    expect_reasons(messages, table, {sale(): None, sale(units=...): "missing_price"}, columns=columns)
 
 
 def test_the_first_reason_wins(messages: Messages, table: Table) -> None:

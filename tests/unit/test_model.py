@@ -57,6 +57,10 @@ def lake(*arguments: Any, **named: Any) -> Any:
     return pipeline(lake=(LakeTable(*arguments, **named),))
 
 
+def derived(expression: str) -> Pipeline:
+    return pipeline(columns=(*pipeline().columns, m.Derived("far", "int", expression)))
+
+
 OPTIONAL = "may be null; make the column required: an event that comes without it is then quarantined"
 
 # What is done, and what its refusal says: the field, then what is allowed or what is wrong with it.
@@ -107,6 +111,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "an event time of no time": (lambda: pipeline(event_time="kind"), "event_time", "allowed: timestamp"),
     "an optional event time": (lambda: pipeline(event_time="note"), "event_time", OPTIONAL),
     "cleaning by an unknown column": (lambda: column("a", "int", clean="b"), "columns[a].clean", "allowed: id, at"),
+    "a derived column of an unknown one": (lambda: derived("b + 1"), "columns[far].expression", "allowed: id, at"),
+    "a derived column of itself": (lambda: derived("far + 1"), "columns[far].expression", "allowed: id, at"),
+    "a derived column of all events": (lambda: derived("count(*)"), "columns[far].expression", "over many events"),
     "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
     "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
     "a check that does not parse": (lambda: check("amount >"), "checks[c].expression", "Spark SQL expression"),
