@@ -57,7 +57,7 @@ def lake(*arguments: Any, **named: Any) -> Any:
     return pipeline(lake=(LakeTable(*arguments, **named),))
 
 
-def derived(expression: str) -> Pipeline:
+def derived(expression: str) -> Any:
     return pipeline(columns=(*pipeline().columns, m.Derived("far", "int", expression)))
 
 
