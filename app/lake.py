@@ -24,7 +24,7 @@ from pyspark.sql import types as T
 from app.events import ARRIVAL
 from app.expressions import tolerant
 from app.ledger import Offsets
-from app.model import LakeTable, Pipeline, View
+from app.model import LakeTable, Pipeline, Rollup, View
 from app.settings import HOME
 from app.transform import POSITION, identity
 
@@ -166,7 +166,7 @@ class Lake:
                 self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
             )
 
-    def publish(self, view: View, rows: DataFrame) -> DataFrame:
+    def publish(self, view: View | Rollup, rows: DataFrame) -> DataFrame:
         """Replaces the lake's copy of a merged view, in one commit. Returns the copy."""
         path = self.path(f"serving/{view.name}")
         rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)

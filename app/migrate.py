@@ -13,7 +13,8 @@ from psycopg2 import sql
 from app.model import Pipeline
 from app.pipelines import select
 from app.postgres import Connection, Role, connect, password
-from app.relations import Relation, relations
+from app.relations import relations
+from app.rollups import Served, served
 from app.settings import HOME, Settings, settings
 
 logger = logging.getLogger(__name__)
@@ -73,9 +74,10 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
     """
     key = {"pipeline": pipeline.name, "fingerprint": pipeline.fingerprint}
     tables = relations(pipeline)
+    faces = served(pipeline)
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('register', 0))")
-        for relation in tables:
+        for relation in faces:
             _refuse_taken(cursor, relation)
         cursor.execute(
             "INSERT INTO tidemark.generation (pipeline, fingerprint, relations, serving_views) VALUES "
@@ -85,7 +87,7 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
             key
             | {
                 "relations": [relation.name for relation in tables],
-                "serving_views": [statement for relation in tables for statement in relation.merged_view()],
+                "serving_views": [statement for face in faces for statement in face.merged_view()],
             },
         )
         if cursor.fetchone() is None:
@@ -119,7 +121,7 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
     return True
 
 
-def _refuse_taken(cursor: Any, relation: Relation) -> None:
+def _refuse_taken(cursor: Any, relation: Served) -> None:
     """Refuses a view `c` of pipeline `a_b` where pipeline `a` has a view `b_c`: both would be serving.a_b_c."""
     drop, *_ = relation.merged_view()  # the statement that is made of the name alone
     cursor.execute(

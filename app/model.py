@@ -18,12 +18,12 @@ from pydantic.dataclasses import dataclass
 from app.declared import STRICT, Name, known, unique
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
 from app.expressions import validate
-from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, widened
-from app.views import QUARANTINE, LakeTable, Sliding, Tumbling, View
+from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, widened
+from app.views import QUARANTINE, LakeTable, Rollup, Sliding, Tumbling, View
 
 __all__ = [
     "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min", "Pipeline",
-    "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
+    "Rollup", "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
@@ -41,6 +41,7 @@ class Pipeline:
     columns: Annotated[tuple[Column | Derived, ...], Field(min_length=1)]
     event_time: Name
     views: Annotated[tuple[View, ...], Field(min_length=1)]
+    rollups: tuple[Rollup, ...] = ()
     checks: tuple[Check, ...] = ()
     dedup: Dedup | None = None
     history: tuple[str, ...] = ()
@@ -70,6 +71,11 @@ class Pipeline:
         """The declared views and the one every pipeline has: quarantined events by reason."""
         return (*self.views, QUARANTINE)
 
+    @property
+    def served(self) -> tuple[View | Rollup, ...]:
+        """All that readers can ask for."""
+        return (*self.views, *self.rollups, QUARANTINE)
+
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits that change when what the definition computes does: not with a description or a limit."""
@@ -80,9 +86,11 @@ class Pipeline:
             history=(),
             max_quarantined_percent=0,
             views=tuple(replace(view, description="") for view in self.views),
+            rollups=tuple(replace(rollup, description="") for rollup in self.rollups),
         )
         dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json", exclude={"examples"})
         named = [[type(measure).__name__ for measure in view.measures] for view in self.views]
+        named += [[type(measure).__name__ for measure in rollup.measures] for rollup in self.rollups]
         text = json.dumps([SEMANTICS, dumped, named], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -120,7 +128,7 @@ class Pipeline:
 
     @model_validator(mode="after")
     def _views(self) -> Self:
-        unique((view.name for view in self.all_views), "views")
+        unique((view.name for view in self.served), "views and rollups")
         taken = {"view", "segment", "version", *(state.name for view in self.all_views for state in view.states)}
         for view in self.views:
             for key in view.keys:
@@ -130,6 +138,21 @@ class Pipeline:
                     self._needs(key, f"views[{view.name}].keys")
             for measure in view.measures:
                 self._measurable(measure, f"views[{view.name}].measures[{getattr(measure, 'name', 'Latest')}]")
+        return self
+
+    @model_validator(mode="after")
+    def _rollups(self) -> Self:
+        views = {view.name: view for view in self.views}
+        for rollup in self.rollups:
+            field = f"rollups[{rollup.name}]"
+            known([rollup.of], views, f"{field}.of")
+            columns = views[rollup.of].output_names
+            known(rollup.keys, columns, f"{field}.keys")
+            for measure in rollup.measures:
+                if not isinstance(measure, Count):
+                    known([measure.of], columns, f"{field}.measures[{measure.name}].of")
+                if isinstance(measure, Sum | Mean) and not digits(self.types.get(measure.of, "bigint")):
+                    raise ValueError(f"{field}.measures[{measure.name}].of: {measure.of} is no number")
         return self
 
     def _measurable(self, measure: Measure, field: str) -> None:

@@ -32,6 +32,20 @@ def sql_type(column_type: str) -> str:
     return SQL_TYPES.get(column_type) or column_type.replace("decimal", "numeric")
 
 
+def served_as(pipeline: Pipeline, view: str) -> str:
+    """Name of what readers see of a view or rollup, with its schema. A view named as its pipeline is served as that."""
+    return f"serving.{pipeline.name}" if view == pipeline.name else f"serving.{pipeline.name}_{view}"
+
+
+def replaced_by(name: str, query: str) -> list[str]:
+    """Statements that make what readers see under a name, in place of what they saw."""
+    return [
+        f"DROP VIEW IF EXISTS {name}",
+        f"CREATE VIEW {name} AS {query}",
+        f"GRANT SELECT ON {name} TO tidemark_read, tidemark_batch, tidemark_speed",
+    ]
+
+
 def _list(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
@@ -51,7 +65,7 @@ class Relation:
     @property
     def serving(self) -> str:
         """Name of the merged view, with its schema."""
-        return f"serving.{self.pipeline.name}_{self.view.name}"
+        return served_as(self.pipeline, self.view.name)
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -105,11 +119,7 @@ class Relation:
 
     def merged_view(self) -> list[str]:
         """Statements that make the merged view of this definition, in place of that of another."""
-        return [
-            f"DROP VIEW IF EXISTS {self.serving}",
-            f"CREATE VIEW {self.serving} AS {self.outputs(self.merge(self.parts()))}",
-            f"GRANT SELECT ON {self.serving} TO tidemark_read, tidemark_batch, tidemark_speed",
-        ]
+        return replaced_by(self.serving, self.outputs(self.merge(self.parts())))
 
     def add_to_segment(self, source: str) -> str:
         """Adds the increments in `source` (rows of columns) to segment `%(segment)s`."""
@@ -197,6 +207,3 @@ def _quotient(numerator: str, denominator: str, widest: State, pipeline: Pipelin
     scale = (digits(widest.type(pipeline.types)) or Digits(0, 0)).scale + 6
     # The quotient is computed with room to spare, and shown in what Spark can hold too.
     return f"({numerator}::numeric({38 + scale},{scale}) / nullif({denominator}, 0))::numeric(38,{scale})"
-
-
-__all__ = ["Relation", "relations", "sql_type"]

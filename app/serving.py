@@ -2,20 +2,20 @@
 
 from pyspark.sql import DataFrame, SparkSession
 
-from app.model import Pipeline, View
+from app.model import Pipeline, Rollup, View
 from app.postgres import Role, password
-from app.relations import Relation
+from app.relations import served_as
 from app.settings import Settings
 
 
-def merged(spark: SparkSession, settings: Settings, pipeline: Pipeline, view: View) -> DataFrame:
+def merged(spark: SparkSession, settings: Settings, pipeline: Pipeline, view: View | Rollup) -> DataFrame:
     """A merged view: its columns, and the instant it is of: _version, and _offsets as JSON. One statement, one instant.
 
     Reading it fails, as every reader's query does, when increments that the version needs are gone.
     """
     query = (
         f"SELECT rows.*, status.version AS _version, status.offsets::text AS _offsets "
-        f"FROM {Relation(pipeline, view).serving} AS rows, serving.status AS status "
+        f"FROM {served_as(pipeline, view.name)} AS rows, serving.status AS status "
         f"WHERE status.pipeline = '{pipeline.name}'"
     )
     user = settings.pg_user or Role.READ

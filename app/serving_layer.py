@@ -22,7 +22,7 @@ def main(pipelines: list[Pipeline], rows: int) -> None:
     spark = session("tidemark serving")
     for pipeline in pipelines:
         lake = Lake(spark, at.lake_path, pipeline)
-        for view in pipeline.all_views:
+        for view in pipeline.served:
             table = lake.publish(view, merged(spark, at, pipeline, view))
             print(f"{pipeline.name}.{view.name}: {table.count():,} rows at {lake.path(f'serving/{view.name}')}")
             table.drop("_offsets").show(rows, truncate=False)

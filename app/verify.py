@@ -17,6 +17,7 @@ from app.lake import FILES, Lake, below, between
 from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
 from app.model import Pipeline
 from app.relations import Relation
+from app.rollups import RolledUp, Served, rollups, served
 from app.settings import Settings
 from app.transform import aggregate, decode, identity
 
@@ -65,8 +66,8 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     """
     with _snapshot(ledger) as cursor:
         version, cut, offsets = _instant(ledger, cursor)
-        for relation in ledger.relations:
-            _keep(cursor, "merged", relation, f"SELECT * FROM {relation.serving}")
+        for face in served(ledger.pipeline):
+            _keep(cursor, "merged", face, f"SELECT * FROM {face.serving}")
     wait_until_archived(lake, ledger, {p: end for p, end in offsets.items() if p != FILES}, settings.archive_wait)
     computed = compute(lake, ledger.pipeline, {}, offsets)
     computed.events.unpersist()
@@ -74,12 +75,16 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     differing: dict[str, int] = {}
     differences: list[Difference] = []
     with ledger.staged(computed.increments) as cursor:
-        for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
-            name = relation.view.name
-            _keep(cursor, "recount", relation, relation.outputs(relation.merge(_states(relation, staged))))
-            cursor.execute(f"SELECT count(*) FROM {_kept('merged', relation)}")
+        staged = dict(zip(ledger.relations, ledger.staged_names(), strict=True))
+        for relation, source in staged.items():
+            _keep(cursor, "recount", relation, relation.outputs(relation.merge(_states(relation, source))))
+        for rolled in rollups(ledger.pipeline):
+            _keep(cursor, "recount", rolled, rolled.rows(rolled.of.merge(_states(rolled.of, staged[rolled.of]))))
+        for face in served(ledger.pipeline):
+            name = face.view.name
+            cursor.execute(f"SELECT count(*) FROM {_kept('merged', face)}")
             rows[name] = cursor.fetchone()[0]
-            cursor.execute(f"SELECT merged, recount FROM ({_differing(relation, _kept('merged', relation))}) AS row")
+            cursor.execute(f"SELECT merged, recount FROM ({_differing(face, _kept('merged', face))}) AS row")
             if found := cursor.fetchall():
                 differing[name] = len(found)
                 differences += [Difference(name, *row) for row in found[:SHOWN]]
@@ -171,11 +176,11 @@ def _increments_of_next_batch(lake: Lake, pipeline: Pipeline, cut: Offsets, offs
     return computed.increments
 
 
-def _kept(what: str, relation: Relation) -> str:
+def _kept(what: str, relation: Served) -> str:
     return f'pg_temp."{what}_{relation.view.name}"'
 
 
-def _keep(cursor: Any, what: str, relation: Relation, query: str) -> None:
+def _keep(cursor: Any, what: str, relation: Served, query: str) -> None:
     """Keeps the rows of a query until the connection ends."""
     cursor.execute(f"DROP TABLE IF EXISTS {_kept(what, relation)}")
     cursor.execute(f"CREATE TEMPORARY TABLE {_kept(what, relation)} AS {query}")
@@ -186,8 +191,14 @@ def _states(relation: Relation, source: str) -> str:
     return f"SELECT {columns} FROM {source}"
 
 
-def _differing(relation: Relation, merged: str) -> str:
+def _differing(relation: Served, merged: str) -> str:
     """The rows in which `merged` is not as the recount: their keys, and both sides as text."""
+    if isinstance(relation, RolledUp):  # its keys may be null, so its rows are told apart by all they hold
+        return (
+            f"SELECT merged::text AS merged, recount::text AS recount FROM {merged} AS merged "
+            f"FULL JOIN {_kept('recount', relation)} AS recount ON merged::text = recount::text "
+            "WHERE merged::text IS DISTINCT FROM recount::text"
+        )
     keys = "".join(f'coalesce(merged."{key}", recount."{key}") AS "{key}", ' for key in relation.keys)
     same = " AND ".join(f'merged."{key}" = recount."{key}"' for key in relation.keys) or "true"
     return (

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from app.declared import STRICT, Declared, Name, unique
 from app.durations import Duration, span
-from app.measures import Count, Latest, Measure, State
+from app.measures import Count, Latest, Max, Mean, Measure, Min, State, Sum
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -80,6 +80,31 @@ class View(Declared):
     def _consistent(self) -> Self:
         if sum(not isinstance(key, str) for key in self.keys) > 1:
             raise ValueError("keys: more than one window; allowed: one Tumbling or Sliding")
+        unique(self.output_names, "keys and measures")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Rollup(Declared):
+    """What is computed from the rows of a view whenever it is read: of the rows as they are, not of the events.
+
+    A product that changes its grade leaves one group and enters another, which no sum of increments can say. `most`:
+    only so many rows, those with the highest first measure.
+    """
+
+    name: Name
+    of: Name
+    keys: tuple[Name, ...]
+    measures: Annotated[tuple[Count | Sum | Min | Max | Mean, ...], Field(min_length=1)]
+    most: Annotated[int, Field(ge=1, le=1000)] | None = None
+    description: str = ""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return (*self.keys, *(measure.name for measure in self.measures))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
         unique(self.output_names, "keys and measures")
         return self
 

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from werkzeug.exceptions import BadRequest, NotFound
 
 from app import pipelines
-from app.model import Pipeline, View
-from app.relations import Relation
+from app.model import Pipeline, Rollup, View
+from app.relations import served_as
 from backend.database import snapshot
 from backend.problems import unavailable
 from backend.status import statuses
@@ -39,7 +39,7 @@ def index() -> list[dict[str, Any]]:
             "name": pipeline.name,
             "description": pipeline.description,
             "topic": pipeline.topic.name,
-            "views": [{"name": view.name, "description": view.description} for view in pipeline.all_views],
+            "views": [{"name": view.name, "description": view.description} for view in pipeline.served],
         }
         for pipeline in pipelines.select([])
     ]
@@ -58,7 +58,7 @@ def rows(name: str, view_name: str) -> dict[str, Any]:
     """The first `limit` rows of a merged view by key, and the boundary they were read at, of one instant."""
     pipeline = _pipeline(name)
     view, limit = _view(pipeline, view_name), _limit()
-    merged_view = Relation(pipeline, view).serving
+    merged_view = served_as(pipeline, view.name)
     # By the whole row, as its keys come first: it holds for the columns of any definition that is published.
     query = f"SELECT * FROM {merged_view} AS merged ORDER BY merged LIMIT :limit"
     with snapshot() as connection:
@@ -79,8 +79,8 @@ def _pipeline(name: str) -> Pipeline:
         raise NotFound(error.args[0]) from error
 
 
-def _view(pipeline: Pipeline, name: str) -> View:
-    views = {view.name: view for view in pipeline.all_views}
+def _view(pipeline: Pipeline, name: str) -> View | Rollup:
+    views = {view.name: view for view in pipeline.served}
     if name not in views:
         raise NotFound(f"{pipeline.name} has no view {name!r}; there are: {', '.join(views)}")
     return views[name]

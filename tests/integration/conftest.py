@@ -197,7 +197,8 @@ def new_boundary(database: Settings) -> Iterator[NewBoundary]:
         connections = {role: exits.enter_context(connected(database, role))() for role in Role}
 
         def make(**changes: Any) -> Boundary:
-            pipeline = definition(f"law{next(_numbers)}", **({"columns": COLUMNS, "views": VIEWS} | changes))
+            given = {"name": f"law{next(_numbers)}", "columns": COLUMNS, "views": VIEWS} | changes
+            pipeline = definition(**given)
             return Boundary(connections, pipeline)
 
         yield make

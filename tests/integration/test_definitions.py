@@ -13,9 +13,7 @@ from app.versions import Versions
 from tests.integration.conftest import NewStack, Stack, event
 
 Totals = dict[str, tuple[int, Decimal]]
-IN_CENTS = tuple(
-    replace(column, clean="amount * 100") if column.name == "amount" else column for column in PIPELINE.columns
-)
+IN_CENTS = tuple(replace(field, clean="amount * 100") if field.name == "amount" else field for field in PIPELINE.fields)
 
 
 def test_a_wrong_definition_is_fixed_by_one_full_batch_while_readers_are_served(new_stack: NewStack) -> None:

@@ -1,12 +1,13 @@
 """What merged views show, as Postgres writes it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from app.model import Count, Max, Mean, Rollup, Sum, View
 from tests.integration.boundary import NewBoundary
-from tests.integration.oracle import Event
+from tests.integration.oracle import EPOCH, Event, Row
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,47 @@ def test_a_mean_has_six_digits_more_than_its_column_and_a_variance_than_its_squa
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
         f"WHERE attrelid = '{view}'::regclass AND attname IN ('mean', 'variance') ORDER BY attname"
     ) == [("mean", "numeric(38,8)"), ("variance", "numeric(38,12)")]
+
+
+def test_a_rollup_is_of_the_rows_as_they_are_after_each_commit_and_publish(new_boundary: NewBoundary) -> None:
+    measures = (Count("clients"), Sum("sum", "total"), Mean("mean", "total"))
+    by_score = Rollup("by_score", "clients", ("score",), measures)
+    largest = Rollup("largest", "clients", (), (Max("total", "total"),))
+    most = Rollup("most_clients", "clients", ("score",), (Count("clients"),), most=1)
+    boundary = new_boundary(rollups=(by_score, largest, most))
+    one, two = Decimal(1), Decimal(2)
+    sent = [("ada", "1.10", one), ("bob", "2.20", one), ("cy", "4.00", None)]
+    sent += [("ada", "3.90", two), ("bob", "1.00", None)]
+    events = [
+        Event(f"{n}", client, Decimal(amount), score, EPOCH + timedelta(n), (0, n, 0))
+        for n, (client, amount, score) in enumerate(sent)
+    ]
+
+    def shows(rollup: str, columns: str) -> list[Row]:
+        name = f"serving.{boundary.pipeline.name}_{rollup}"
+        return boundary.query(f"SELECT {columns} FROM {name} ORDER BY 1, 2")
+
+    boundary.commit(events[:3])
+    assert shows("by_score", "score, clients, sum, mean::text") == [
+        (one, 2, Decimal("3.30"), "1.650000"),
+        (None, 1, Decimal("4.00"), "4.000000"),
+    ]
+    assert shows("most_clients", "score, clients") == [(one, 2)]
+    cut = boundary.batch.cut()
+    boundary.commit(events[3:])
+    after = [(two, 1, Decimal("5.00")), (None, 2, Decimal("7.20"))]
+    assert shows("by_score", "score, clients, sum") == after
+    boundary.publish(1, cut, events[:3], 0)
+    assert shows("by_score", "score, clients, sum") == after
+    assert shows("most_clients", "score, clients") == [(None, 2)]
+    assert boundary.query(f"SELECT total FROM serving.{boundary.pipeline.name}_largest") == [(Decimal("5.00"),)]
+
+
+def test_a_view_named_as_its_pipeline_is_served_under_that_name(new_boundary: NewBoundary) -> None:
+    name = new_boundary().pipeline.name + "x"
+    boundary = new_boundary(name=name, views=(View(name, (), (Count("events"),)),))
+
+    assert boundary.query(f"SELECT events FROM serving.{name}") == []
 
 
 def _digits(value: str, scale: int) -> str:

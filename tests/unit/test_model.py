@@ -61,6 +61,11 @@ def derived(expression: str) -> Any:
     return pipeline(columns=(*pipeline().columns, m.Derived("far", "int", expression)))
 
 
+def rollup(*measures: Any, name: str = "by", of: str = "v", keys: Any = ()) -> Any:
+    rolled = m.Rollup(name, of, keys, measures or (Count("n"),))
+    return pipeline(views=(View("v", ("id",), (Count("events"),)),), rollups=(rolled,))
+
+
 OPTIONAL = "may be null; make the column required: an event that comes without it is then quarantined"
 
 # What is done, and what its refusal says: the field, then what is allowed or what is wrong with it.
@@ -114,6 +119,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a derived column of an unknown one": (lambda: derived("b + 1"), "columns[far].expression", "allowed: id, at"),
     "a derived column of itself": (lambda: derived("far + 1"), "columns[far].expression", "allowed: id, at"),
     "a derived column of all events": (lambda: derived("count(*)"), "columns[far].expression", "over many events"),
+    "a rollup of an unknown view": (lambda: rollup(of="w"), "rollups[by].of", "allowed: v"),
+    "a rollup by what the view has not": (lambda: rollup(keys=("kind",)), "rollups[by].keys", "allowed: id, events"),
+    "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "measures[n].of", "allowed: id"),
+    "a sum of texts in a rollup": (lambda: rollup(Sum("n", "id")), "rollups[by].measures[n].of", "id is no number"),
+    "a rollup named as a view": (lambda: rollup(name="v"), "views and rollups", "v named twice"),
+    "the most none": (lambda: m.Rollup("by", "v", (), (Count("n"),), most=0), "most", "greater than or equal to 1"),
     "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
     "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
     "a check that does not parse": (lambda: check("amount >"), "checks[c].expression", "Spark SQL expression"),

@@ -1,0 +1,63 @@
+"""The Postgres views of a definition's rollups: a query over the rows that a reader of the rolled up view would get."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from app.model import Count, Max, Mean, Min, Pipeline, Rollup, Sum
+from app.relations import Relation, relations, replaced_by, served_as
+
+MEAN_DIGITS = 6  # after the point
+
+
+@dataclass(frozen=True)
+class RolledUp:
+    """One rollup and the statements that are made of it."""
+
+    pipeline: Pipeline
+    view: Rollup
+
+    @property
+    def serving(self) -> str:
+        """Name of what readers see, with its schema."""
+        return served_as(self.pipeline, self.view.name)
+
+    @cached_property
+    def of(self) -> Relation:
+        return Relation(self.pipeline, next(view for view in self.pipeline.views if view.name == self.view.of))
+
+    def rows(self, states: str) -> str:
+        """What a reader sees, of `states`: a query that gives the merged states of the rolled up view."""
+        columns = [f'"{key}"' for key in self.view.keys]
+        measures = [f'{_aggregate(measure)} AS "{measure.name}"' for measure in self.view.measures]
+        grouped = f" GROUP BY {', '.join(columns)}" if columns else " HAVING count(*) > 0"
+        most = ""
+        if self.view.most:
+            order = [f'"{self.view.measures[0].name}" DESC NULLS LAST', *columns]
+            most = f" ORDER BY {', '.join(order)} LIMIT {self.view.most}"
+        return f"SELECT {', '.join(columns + measures)} FROM ({self.of.outputs(states)}) AS rows{grouped}{most}"
+
+    def merged_view(self) -> list[str]:
+        """Statements that make what readers see of this definition, in place of that of another."""
+        return replaced_by(self.serving, self.rows(self.of.merge(self.of.parts())))
+
+
+Served = Relation | RolledUp
+
+
+def rollups(pipeline: Pipeline) -> tuple[RolledUp, ...]:
+    return tuple(RolledUp(pipeline, rollup) for rollup in pipeline.rollups)
+
+
+def served(pipeline: Pipeline) -> tuple[Served, ...]:
+    """What readers see of a pipeline: its merged views and their rollups."""
+    return (*relations(pipeline), *rollups(pipeline))
+
+
+def _aggregate(measure: Count | Sum | Min | Max | Mean) -> str:
+    match measure:
+        case Count():
+            return "count(*)"
+        case Mean():
+            return f'round(avg("{measure.of}"), {MEAN_DIGITS})'
+        case Sum() | Min() | Max():
+            return f'{type(measure).__name__.lower()}("{measure.of}")'
