@@ -30,6 +30,12 @@ def _lake_uri(uri: str) -> str:
     return uri
 
 
+def _http_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise ValueError("expected https://HOST, or http://HOST:PORT")
+    return url.rstrip("/")
+
+
 class Settings(BaseSettings):
     """The settings of one process."""
 
@@ -60,6 +66,28 @@ class Settings(BaseSettings):
     )
     keep_versions: int = Field(
         2, ge=2, le=100, description="Published versions kept for a rollback, the current included"
+    )
+    use_api: bool = Field(
+        False, description="Whether products come from the Open Food Facts API; else from the bundled sample"
+    )
+    batch_length: int = Field(
+        100, ge=1, le=100, description="Products a page of the Open Food Facts API, which gives at most 100"
+    )
+    max_offset: int = Field(3_808_300, ge=1, description="Products to read from the Open Food Facts API at most")
+    openfoodfacts_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "https://world.openfoodfacts.org", description="Where the Open Food Facts API is, or a mirror of it"
+    )
+    openfoodfacts_contact: str | None = Field(
+        None,
+        pattern=r"^[!-~]+$",
+        description="Your e-mail address or URL, which Open Food Facts asks every program to name in its requests",
+    )
+    openfoodfacts_requests: int = Field(
+        10, ge=1, description="Requests a minute to the Open Food Facts API, which allows 10 searches"
+    )
+    openfoodfacts_position: Path = Field(
+        HOME / "data/openfoodfacts-position.json",
+        description="File that says where to go on reading; delete it to start anew",
     )
     api_host: str = Field("127.0.0.1", description="Address the API listens on")
     api_port: int = Field(5550, ge=1, le=65535, description="Port of the API")

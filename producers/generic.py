@@ -28,6 +28,7 @@ from app.events import EXAMPLES_ARRIVE
 from app.measures import MAX_PRECISION, digits
 from app.model import Pipeline
 from producers.disorder import happened, now, repeated
+from producers.encoding import encoded
 from producers.options import Run, disorder_options, producer_options
 from producers.producing import Message, produce
 
@@ -69,7 +70,8 @@ class Generic:
         event = self._between(first, second, random.random())
         self._happens(event, moment)
         self._identify(event, f"{run}-{number:06d}", random)
-        return Message(self._key(event, number), _encoded(event), kind)
+        known = {name: value for name, value in event.items() if value is not None}
+        return Message(self._key(event, number), encoded(known), kind)
 
     def _between(self, first: Event, second: Event, place: float) -> Event:
         return {name: _between(first[name], second[name], place, self.pipeline.types[name]) for name in first}
@@ -143,20 +145,6 @@ def _between(first: Any, second: Any, place: float, kind: str) -> Any:
     if kind == "date" and isinstance(first, date) and isinstance(second, date):
         return first + timedelta(days=round((second - first).days * place))
     return first
-
-
-def _encoded(event: Event) -> bytes:
-    """The event as JSON; decimals with all their digits, and without what is null."""
-    fields = (f"{json.dumps(name)}: {_literal(value)}" for name, value in event.items() if value is not None)
-    return ("{" + ", ".join(fields) + "}").encode()
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return json.dumps(value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
-    return json.dumps(value.isoformat() if isinstance(value, date) else value)
 
 
 def _pipeline(_: click.Context, __: click.Parameter, name: str) -> Pipeline:

@@ -5,13 +5,14 @@ idempotent, so a message that it sends again after an error stands in the topic 
 """
 
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import click
 from kafka import KafkaAdminClient, KafkaProducer
@@ -30,11 +31,16 @@ CLOSE_SECONDS = 2
 
 
 class Message(NamedTuple):
-    """What is sent, and as what it is counted in the totals."""
+    """What is sent, and as what it is counted in the totals.
+
+    `partition`: None for that of the key. `on_delivered`: called when this and all messages before it are delivered.
+    """
 
     key: bytes
     value: bytes
     kind: str = "new"
+    partition: int | None = None
+    on_delivered: Callable[[], None] | None = None
 
 
 class ProduceError(click.ClickException):
@@ -42,17 +48,18 @@ class ProduceError(click.ClickException):
 
 
 class Pace:
-    """When the next message is due. Behind by more than MAX_BURST, it does not catch up."""
+    """When the next message is due. Behind by more than `burst`, in seconds, it does not catch up."""
 
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic, burst: float = MAX_BURST) -> None:
         self._step = 1 / rate if rate else 0.0
         self._clock = clock
+        self._burst = burst
         self._due = clock()
 
     def delay(self) -> float:
         """Seconds until the next message; it is taken as sent then."""
         now = self._clock()
-        due = max(self._due, now - MAX_BURST)
+        due = max(self._due, now - self._burst)
         self._due = due + self._step
         return max(0.0, due - now)
 
@@ -81,7 +88,7 @@ class Delivery:
             self.refuse_failure()
             self.sent += 1
             self.kinds[message.kind] += 1
-        future = self._producer.send(self._topic, key=message.key, value=message.value)
+        future = self._producer.send(self._topic, key=message.key, value=message.value, partition=message.partition)
         future.add_callback(self._on_acknowledged).add_errback(self._on_failed)
 
     def flush(self) -> None:
@@ -119,28 +126,59 @@ class Delivery:
             self._changed.notify()
 
     def __str__(self) -> str:
-        seconds = time.monotonic() - self._started
-        rate = self.acknowledged / seconds if seconds else 0.0
-        kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self.kinds.items()))
         counts = f"sent {self.sent:,}, acknowledged {self.acknowledged:,}"
-        return f"{counts} in {seconds:.1f} s, {rate:,.0f} a second ({kinds or 'nothing'})"
+        return totals(counts, self.acknowledged, time.monotonic() - self._started, self.kinds)
 
 
-def produce(messages: Iterable[Message], topic: str, bootstrap_servers: str, rate: float = 0) -> Delivery:
-    """Sends messages until there are no more or SIGINT or SIGTERM comes; returns when all sent are acknowledged.
+def totals(counts: str, delivered: int, seconds: float, kinds: Counter[str]) -> str:
+    """The counts with the time they took, the messages delivered in a second, and the messages of each kind."""
+    rate = delivered / seconds if seconds else 0.0
+    of_kind = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
+    return f"{counts} in {seconds:.1f} s, {rate:,.0f} a second ({of_kind or 'nothing'})"
 
-    A message is taken from `messages` at the moment it is due, so what it says of the present is true.
+
+class Outlet(Protocol):
+    """Where messages go. As a text it says how many went."""
+
+    def send(self, message: Message) -> None:
+        """Takes a message. Raises ProduceError when one cannot be delivered."""
+
+    def flush(self) -> None:
+        """Returns when all that was taken is delivered. Raises ProduceError when that cannot be."""
+
+
+def deliver(messages: Iterable[Message], outlet: Outlet, rate: float = 0, stop: threading.Event | None = None) -> None:
+    """Sends messages until there are no more or SIGINT or SIGTERM comes; returns when all sent are delivered.
+
+    A message is taken from `messages` at the moment it is due, so what it says of the present is true. A source that
+    waits by itself gives the event that the signals set, `stop`, and then waits no longer.
+    """
+    pace, source, stop = Pace(rate), iter(messages), stop or threading.Event()
+    with _set_by_signal(stop), _progress(outlet):
+        while not stop.wait(pace.delay()) and (message := next(source, None)):
+            outlet.send(message)
+            if message.on_delivered is not None:
+                outlet.flush()
+                message.on_delivered()
+        outlet.flush()
+
+
+def produce(
+    messages: Iterable[Message],
+    topic: str,
+    bootstrap_servers: str,
+    rate: float = 0,
+    stop: threading.Event | None = None,
+) -> Delivery:
+    """Delivers messages to a topic; returns when all sent are acknowledged. See `deliver`.
 
     Raises:
         ProduceError: no broker answers, the topic is missing, or a message was not delivered.
     """
     try:
         with _producer(bootstrap_servers, topic) as producer:
-            delivery, pace, source = Delivery(producer, topic), Pace(rate), iter(messages)
-            with _stopped_by_signal() as stop, _progress(delivery):
-                while not stop.wait(pace.delay()) and (message := next(source, None)):
-                    delivery.send(message)
-                delivery.flush()
+            delivery = Delivery(producer, topic)
+            deliver(messages, delivery, rate, stop)
             return delivery
     except KafkaError as error:
         raise ProduceError(
@@ -167,9 +205,8 @@ def _producer(bootstrap_servers: str, topic: str) -> Iterator[KafkaProducer]:
 
 
 @contextmanager
-def _stopped_by_signal() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets. A second signal does what it does by default."""
-    stop = threading.Event()
+def _set_by_signal(stop: threading.Event) -> Iterator[None]:
+    """SIGINT or SIGTERM sets the event. A second signal does what it does by default."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
@@ -183,24 +220,25 @@ def _stopped_by_signal() -> Iterator[threading.Event]:
     for number in before:
         signal.signal(number, on_signal)
     try:
-        yield stop
+        yield
     finally:
         restore()
 
 
 @contextmanager
-def _progress(delivery: Delivery) -> Iterator[None]:
+def _progress(outlet: Outlet) -> Iterator[None]:
     """Shows the counts on standard error: one live line on a terminal, else a line now and then."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with Live(get_renderable=lambda: Text(str(delivery)), console=console, transient=True):
+        shared = sys.stdout.isatty()  # what goes to a file or a pipe stays out of the terminal
+        with Live(get_renderable=lambda: Text(str(outlet)), console=console, transient=True, redirect_stdout=shared):
             yield
         return
     done = threading.Event()
 
     def report() -> None:
         while not done.wait(PLAIN_INTERVAL):
-            click.echo(str(delivery), err=True)
+            click.echo(str(outlet), err=True)
 
     thread = threading.Thread(target=report, name="progress", daemon=True)
     thread.start()

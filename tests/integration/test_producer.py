@@ -1,27 +1,23 @@
 """The producer against a real broker: what it says it has sent is what stands in the topic."""
 
-import os
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
 
 from app.settings import HOME
 from app.topics import create_topic
 from producers.disorder import now
 from producers.producing import Message, ProduceError, produce
 from producers.transactions import Transactions
+from tests.integration.sent import TIMEOUT, consumer, environment, records, wait_for_message
 
 PARTITIONS = 3
-TIMEOUT = 60  # seconds
 
 
 @pytest.fixture
@@ -32,37 +28,7 @@ def topic(kafka_bootstrap: str) -> str:
     return name
 
 
-@contextmanager
-def consumer(kafka_bootstrap: str) -> Iterator[KafkaConsumer]:
-    made = KafkaConsumer(bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-@pytest.fixture
-def read(kafka_bootstrap: str) -> Callable[[str], list[ConsumerRecord]]:
-    """Reads a topic from its beginning to its end."""
-
-    def read_all(topic: str) -> list[ConsumerRecord]:
-        with consumer(kafka_bootstrap) as reader:
-            partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-            expected = sum(reader.end_offsets(partitions).values())
-            reader.assign(partitions)
-            found: list[ConsumerRecord] = []
-            while len(found) < expected:
-                polled = reader.poll(timeout_ms=TIMEOUT * 1000)
-                assert polled, f"{len(found)} of {expected} messages of {topic} came"
-                found += [record for records in polled.values() for record in records]
-            return found
-
-    return read_all
-
-
-def test_what_is_counted_as_acknowledged_is_in_the_topic(
-    kafka_bootstrap: str, topic: str, read: Callable[[str], list[ConsumerRecord]]
-) -> None:
+def test_what_is_counted_as_acknowledged_is_in_the_topic(kafka_bootstrap: str, topic: str) -> None:
     sequence = Transactions(clients=20, duplicates=10.0, late=5.0, bad=5.0, seed=7)
     sent: list[Message] = []
 
@@ -72,19 +38,17 @@ def test_what_is_counted_as_acknowledged_is_in_the_topic(
             yield message
 
     delivery = produce(remembered(), topic, kafka_bootstrap)
-    found = read(topic)
+    found = records(kafka_bootstrap, topic, PARTITIONS)
 
     assert delivery.sent == delivery.acknowledged == len(sent) == len(found) > 2_000
     assert delivery.kinds == Counter(message.kind for message in sent)
     assert Counter((record.key, record.value) for record in found) == Counter((m.key, m.value) for m in sent)
 
 
-def test_the_events_of_a_client_are_in_one_partition_in_their_order(
-    kafka_bootstrap: str, topic: str, read: Callable[[str], list[ConsumerRecord]]
-) -> None:
+def test_the_events_of_a_client_are_in_one_partition_in_their_order(kafka_bootstrap: str, topic: str) -> None:
     sent = list(Transactions(clients=20, seed=7).messages(range(500), now))
     produce(sent, topic, kafka_bootstrap)
-    found = read(topic)
+    found = records(kafka_bootstrap, topic, PARTITIONS)
 
     for client in {message.key for message in sent}:
         own = [record for record in found if record.key == client]
@@ -125,7 +89,7 @@ def test_a_signal_ends_it_with_its_totals_and_exit_code_0(
         cwd=HOME, env=environment(), stdout=subprocess.PIPE, stderr=stderr, text=True,
     ) as process:  # fmt: skip
         try:
-            wait_for_message(kafka_bootstrap)
+            wait_for_message(kafka_bootstrap, "transactions", PARTITIONS)
             process.send_signal(number)
             totals, _ = process.communicate(timeout=TIMEOUT)
         finally:
@@ -145,17 +109,3 @@ def test_no_broker_is_an_error_with_exit_code_1() -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: no answer from Kafka at 127.0.0.1:1")
-
-
-def environment() -> dict[str, str]:
-    """That of this process, without the path on which it finds the packages."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-
-def wait_for_message(kafka_bootstrap: str) -> None:
-    """Returns when a message comes to the end of the topic transactions."""
-    with consumer(kafka_bootstrap) as reader:
-        partitions = [TopicPartition("transactions", number) for number in range(PARTITIONS)]
-        reader.assign(partitions)
-        reader.seek_to_end(*partitions)
-        assert reader.poll(timeout_ms=TIMEOUT * 1000), "no message came"

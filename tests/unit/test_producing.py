@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -46,6 +47,14 @@ def test_after_a_stall_only_a_burst_is_caught_up() -> None:
     clock.now += 3_600
 
     assert sum(pace.delay() == 0 for _ in range(100)) == pytest.approx(10 * producing.MAX_BURST, abs=1)
+
+
+def test_without_a_burst_nothing_is_caught_up() -> None:
+    clock = Clock()
+    pace = Pace(10, clock, burst=0)
+    clock.now += 3_600
+
+    assert [pace.delay() for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
 
 
 def test_rate_zero_never_waits() -> None:
@@ -141,6 +150,37 @@ def test_a_signal_ends_a_long_wait_at_once(fake_kafka: Client, number: signal.Si
     assert delivery.sent == delivery.acknowledged == fake_kafka.sent == 1
     assert time.monotonic() - started < 2
     assert signal.getsignal(number) is handler
+
+
+def test_what_follows_a_delivery_comes_when_all_before_it_is_acknowledged(
+    fake_kafka: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(fake_kafka, "flush", lambda **_: done.append(f"{fake_kafka.sent} acknowledged"))
+    source = (Message(b"", b"", on_delivered=partial(done.append, name) if name else None) for name in ("a", "", "b"))
+    producing.produce(source, "topic", "nowhere")
+
+    assert done == ["1 acknowledged", "a", "3 acknowledged", "b", "3 acknowledged"]
+
+
+def test_nothing_follows_what_was_not_delivered(fake_kafka: Client) -> None:
+    fake_kafka.fails_from = 1
+    message = Message(b"", b"", on_delivered=lambda: pytest.fail("it was not delivered"))
+
+    with pytest.raises(ProduceError, match="1 of 1 messages"):
+        producing.produce([message], "topic", "nowhere")
+
+
+def test_a_source_that_waits_is_told_to_stop_by_the_signal(fake_kafka: Client) -> None:
+    stop = threading.Event()
+
+    def messages() -> Iterator[Message]:
+        yield Message(b"", b"")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(10)
+
+    producing.produce(messages(), "topic", "nowhere", stop=stop)
+    assert fake_kafka.sent == 1
 
 
 @pytest.mark.usefixtures("fake_kafka")

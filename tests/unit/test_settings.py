@@ -110,6 +110,13 @@ def test_a_setting_cannot_be_changed_after_it_was_read() -> None:
         ("DASHBOARD_PORT", "65536", "less than or equal to 65535"),
         ("LAKE_PATH", "data/lake", "file://, hdfs:// or s3a://"),
         ("CHECKPOINT_PATH", "data/checkpoints", "file://, hdfs:// or s3a://"),
+        ("USE_API", "maybe", "valid boolean"),
+        ("BATCH_LENGTH", "0", "greater than or equal to 1"),
+        ("BATCH_LENGTH", "101", "less than or equal to 100"),
+        ("MAX_OFFSET", "0", "greater than or equal to 1"),
+        ("OPENFOODFACTS_URL", "world.openfoodfacts.org", "expected https://HOST"),
+        ("OPENFOODFACTS_CONTACT", "someone\nX-Header: 1", "match pattern"),
+        ("OPENFOODFACTS_REQUESTS", "0", "greater than or equal to 1"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_name_and_what_is_allowed(
