@@ -1,0 +1,67 @@
+"""Observations of near-earth objects, meteorites and exoplanets: how fast, how large, how near, and how dangerous."""
+
+from app.model import (
+    Check, Column, Count, Dedup, Example, LakeTable, Max, Mean, Min, Pipeline, TopN, Topic, Tumbling, View,
+)  # fmt: skip
+
+PIPELINE = Pipeline(
+    name="space",
+    description="Observations of objects in space, and which of them are hazardous.",
+    topic=Topic("space_data", partitions=3),
+    columns=(
+        Column("observation_id", "string"),
+        Column("object_id", "string"),
+        Column("name", "string"),
+        Column("kind", "string"),
+        Column("velocity_km_s", "decimal(9,3)"),
+        Column("diameter_m", "decimal(12,1)"),
+        Column("miss_distance_ld", "decimal(9,3)", required=False),  # lunar distances
+        Column("hazardous", "boolean"),
+        Column("event_time", "timestamp"),
+    ),
+    event_time="event_time",
+    checks=(
+        Check("kind_unknown", "kind in ('near_earth_object', 'meteorite', 'exoplanet')"),
+        Check("velocity_negative", "velocity_km_s >= 0"),
+        Check("diameter_not_positive", "diameter_m > 0"),
+    ),
+    dedup=Dedup("observation_id", horizon="1 hour"),
+    lake=(LakeTable("all"), LakeTable("alerts", where="hazardous")),
+    views=(
+        View(
+            "kinds",
+            description="One row a kind of object and hour",
+            keys=("kind", Tumbling("1 hour")),
+            measures=(
+                Count("count"),
+                Mean("velocity_mean", of="velocity_km_s"),
+                Min("velocity_min", of="velocity_km_s"),
+                Max("velocity_max", of="velocity_km_s"),
+                Max("diameter_max", of="diameter_m"),
+                Min("nearest", of="miss_distance_ld"),
+            ),
+        ),
+        View(
+            "fastest",
+            description="The five fastest observations",
+            keys=(),
+            measures=(TopN("fastest", ("observation_id", "name", "kind", "velocity_km_s"), by="velocity_km_s", n=5),),
+        ),
+    ),
+    examples=(
+        Example(
+            '{"observation_id": "1", "object_id": "neo-99942", "name": "Apophis", "kind": "near_earth_object", '
+            '"velocity_km_s": 5.465, "diameter_m": 341.2, "miss_distance_ld": 12.408, "hazardous": true, '
+            '"event_time": "2026-01-01T09:00:00Z"}'
+        ),
+        Example(
+            '{"observation_id": "2", "object_id": "met-7", "name": "M7", "kind": "meteorite", "velocity_km_s": 17.1, '
+            '"diameter_m": 1.5, "miss_distance_ld": null, "hazardous": false, "event_time": "2026-01-01T09:00:01Z"}'
+        ),
+        Example(
+            '{"observation_id": "3", "object_id": "x", "name": "X", "kind": "comet", "velocity_km_s": 17.1, '
+            '"diameter_m": 1.5, "hazardous": false, "event_time": "2026-01-01T09:00:01Z"}',
+            reason="kind_unknown",
+        ),
+    ),
+)
