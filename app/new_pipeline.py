@@ -12,10 +12,15 @@ from app.options import parser
 
 FOLDER = Path(__file__).parent / "pipelines"
 NOT_PRODUCERS = (
+    "climate",
     "disorder",
+    "dropping",
+    "encoding",
     "generic",
+    "openfoodfacts",
     "options",
     "producing",
+    "sky",
 )  # modules of `producers`, where a pipeline's own producer has its name
 
 TEMPLATE = Template('''\

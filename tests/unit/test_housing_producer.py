@@ -73,7 +73,7 @@ def test_the_bundled_file_is_described_by_column() -> None:
 
 
 def test_the_pipeline_reads_no_field_that_is_not_sent() -> None:
-    assert {column.name for column in PIPELINE.columns if column.clean is None} <= set(events(batches())[0])
+    assert {field.name for field in PIPELINE.fields} <= set(events(batches())[0])
 
 
 @pytest.mark.parametrize("size", [1, 7, 253, 505, 506, 507, MOST])

@@ -121,7 +121,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a derived column of all events": (lambda: derived("count(*)"), "columns[far].expression", "over many events"),
     "a rollup of an unknown view": (lambda: rollup(of="w"), "rollups[by].of", "allowed: v"),
     "a rollup by what the view has not": (lambda: rollup(keys=("kind",)), "rollups[by].keys", "allowed: id, events"),
-    "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "measures[n].of", "allowed: id"),
+    "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "rollups[by].measures[n].of", "id, events"),
     "a sum of texts in a rollup": (lambda: rollup(Sum("n", "id")), "rollups[by].measures[n].of", "id is no number"),
     "a rollup named as a view": (lambda: rollup(name="v"), "views and rollups", "v named twice"),
     "the most none": (lambda: m.Rollup("by", "v", (), (Count("n"),), most=0), "most", "greater than or equal to 1"),
