@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.errors import LockNotAvailable
 
-from app import staging
+from app import kept, staging
 from app.model import Pipeline
 from app.postgres import Connection
 from app.relations import relations
@@ -151,8 +151,10 @@ class Ledger:
         with self.staged(increments) as cursor:
             segment = self._expect(cursor, expected)
             self.refuse_replaced(cursor)
-            for relation, source in zip(self.relations, self.staged_names(), strict=True):
+            staged = list(zip(self.relations, self.staged_names(), strict=True))
+            for relation, source in staged:
                 cursor.execute(relation.add_to_segment(source), {"segment": segment})
+            kept.refresh_added(cursor, self.key, staged)
             self._set_offsets(cursor, end)
 
     def refuse_replaced(self, cursor: Any) -> None:

@@ -47,7 +47,9 @@ def demo(options: ArgumentParser) -> None:
     options.add_argument("--once", action="store_true", help="a bounded run that ends with a proof; exit code 0: exact")
     options.add_argument("--reset", action="store_true", help="forget the data first")
     _number(options, "events", "live events of --once", 20_000, least=2)
-    _number(options, "rate", "events a second otherwise", 100)
+    options.add_argument(
+        "--rate", type=_whole(), metavar="N", help="events a second otherwise (default: that of each producer)"
+    )
     _number(options, "every", "seconds between two batches", 30)
     for server, port in PORTS.items():
         _number(options, f"{server}-port", f"port of {server}", port, most=65_535)

@@ -37,11 +37,11 @@ def served_as(pipeline: Pipeline, view: str) -> str:
     return f"serving.{pipeline.name}" if view == pipeline.name else f"serving.{pipeline.name}_{view}"
 
 
-def replaced_by(name: str, query: str) -> list[str]:
+def replaced_by(name: str, query: str, kind: str = "VIEW") -> list[str]:
     """Statements that make what readers see under a name, in place of what they saw."""
     return [
-        f"DROP VIEW IF EXISTS {name}",
-        f"CREATE VIEW {name} AS {query}",
+        f"SELECT tidemark.withdraw('{name.removeprefix('serving.')}')",
+        f"CREATE {kind} {name} AS {query}",
         f"GRANT SELECT ON {name} TO tidemark_read, tidemark_batch, tidemark_speed",
     ]
 
@@ -119,7 +119,16 @@ class Relation:
 
     def merged_view(self) -> list[str]:
         """Statements that make the merged view of this definition, in place of that of another."""
-        return replaced_by(self.serving, self.outputs(self.merge(self.parts())))
+        query = self.outputs(self.merge(self.parts()))
+        if not self.view.indexes:
+            return replaced_by(self.serving, query)
+        return [
+            *replaced_by(self.serving, query, kind="TABLE"),
+            f"ALTER TABLE {self.serving} ADD PRIMARY KEY ({_list(list(self.keys))})",
+            *(f'CREATE INDEX ON {self.serving} ("{column}")' for column in self.view.indexes),
+            f"GRANT INSERT, UPDATE, DELETE ON {self.serving} TO tidemark_batch",
+            f"GRANT INSERT, UPDATE ON {self.serving} TO tidemark_speed",
+        ]
 
     def add_to_segment(self, source: str) -> str:
         """Adds the increments in `source` (rows of columns) to segment `%(segment)s`."""

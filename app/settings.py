@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         10, ge=1, description="Requests a minute to the Open Food Facts API, which allows 10 searches"
     )
     openfoodfacts_position: Path = Field(
-        HOME / "data/openfoodfacts-position.json",
+        HOME / "data/positions/openfoodfacts.json",
         description="File that says where to go on reading; delete it to start anew",
     )
     api_host: str = Field("127.0.0.1", description="Address the API listens on")

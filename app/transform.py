@@ -50,7 +50,8 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     derived = {c: tolerant(c.expression, pipeline.types) for c in pipeline.derived}
     clean = clean.withColumns({c.name: F.expr(f"try_cast({text} as {c.type})") for c, text in derived.items()})
     clean = clean.withColumns({c.name: _in_years(c, F.col(c.name)) for c in derived if c.type in YEARS})
-    emptied = [(F.col(c.name).isNull(), f"missing_{c.name}") for c in (*changed, *derived) if c.required]
+    computed: list[Column | Derived] = [*changed, *derived]
+    emptied = [(F.col(c.name).isNull(), f"missing_{c.name}") for c in computed if c.required]
     checks = [(F.expr(tolerant(check.expression, pipeline.types)), check.name) for check in pipeline.checks]
     failed = [(~F.coalesce(met, F.lit(False)), name) for met, name in checks]
     return clean.select(

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app import kept
 from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Versions:
     def _point_to(self, cursor: Any, version: int) -> None:
         arguments = self.key | {"version": version}
         cursor.execute("SELECT tidemark.point_to(%(pipeline)s, %(fingerprint)s, %(version)s)", arguments)
+        kept.refresh(cursor, self.ledger.relations)
 
     def prune(self, keep: int) -> None:
         """Lets go of what no reader and no rollback needs.

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from app.declared import STRICT, Declared, Name, unique
+from app.declared import STRICT, Declared, Name, known, unique
 from app.durations import Duration, span
 from app.measures import Count, Latest, Max, Mean, Measure, Min, State, Sum
 
@@ -50,12 +50,16 @@ class Sliding(Declared):
 
 @dataclass(frozen=True, config=STRICT)
 class View(Declared):
-    """What is kept of the events that share their keys; no keys: one row for all events."""
+    """What is kept of the events that share their keys; no keys: one row for all events.
+
+    `indexes`: columns that readers search by. A view that names some is kept as a Postgres table with these indexes.
+    """
 
     name: Name
     keys: tuple[Name | Tumbling | Sliding, ...]
     measures: Annotated[tuple[Measure, ...], Field(min_length=1)]
     description: str = ""
+    indexes: tuple[Name, ...] = ()
 
     @property
     def window(self) -> Tumbling | Sliding | None:
@@ -81,6 +85,10 @@ class View(Declared):
         if sum(not isinstance(key, str) for key in self.keys) > 1:
             raise ValueError("keys: more than one window; allowed: one Tumbling or Sliding")
         unique(self.output_names, "keys and measures")
+        known(self.indexes, self.output_names, "indexes")
+        unique(self.indexes, "indexes")
+        if self.indexes and not self.keys:
+            raise ValueError("indexes: a view without keys is one row; leave them out")
         return self
 
 

@@ -22,7 +22,7 @@ from embedded.stack import Ports, Stack
 console = Console()
 ROWS = 8  # of the merged view, shown
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
-DISORDER = ("--duplicates", "1", "--late", "1")  # percent of the events
+DISORDER = {"duplicates": 1, "late": 1}  # percent of the events
 HALF_SECONDS = 30  # that half of the events of --once take to arrive
 
 
@@ -96,7 +96,7 @@ def once(stack: Stack, events: int) -> None:
     producers = []
     for half, count in (("first", events // 2), ("second", events - events // 2)):
         before = stack.committed()
-        options = ["--count", str(count), "--rate", str(max(1, count // HALF_SECONDS)), *DISORDER]
+        options = {"count": count, "rate": max(1, count // HALF_SECONDS)} | DISORDER
         producers += [stack.start_producer(pipeline, options) for pipeline in stack.pipelines]
         with step(f"a batch publishes while the {half} {count:,} events arrive"):
             _wait(stack, lambda: all(now != before[name] for name, now in stack.committed().items()))  # noqa: B023
@@ -146,8 +146,9 @@ def main() -> None:
                 if asked.once:
                     once(stack, asked.events)
                 else:
+                    rate = {} if asked.rate is None else {"rate": asked.rate}
                     for pipeline in pipelines:
-                        stack.start_producer(pipeline, ["--rate", str(asked.rate), *DISORDER])
+                        stack.start_producer(pipeline, rate | DISORDER)
                     show_until_stopped(stack, stopped=lambda: False)
             finally:
                 console.print("stopping …")

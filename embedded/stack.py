@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from embedded.postgres import Postgres
 from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
 from embedded.spark import SparkJob, command
 
-OWNED = ("kafka", "postgres", "secrets", "lake", "checkpoints", "logs")  # what the stack keeps in its data folder
+OWNED = ("kafka", "postgres", "secrets", "lake", "checkpoints", "logs", "positions")  # of what is in the data folder
 START_SECONDS = 180
 
 
@@ -61,6 +61,7 @@ class Stack:
             secrets_path=self.data / "secrets",
             lake_path=f"file://{self.data}/lake",
             checkpoint_path=f"file://{self.data}/checkpoints",
+            openfoodfacts_position=self.data / "positions/openfoodfacts.json",
             api_host=LOCALHOST,
             api_port=ports.api,
             dashboard_port=ports.dashboard,
@@ -69,7 +70,7 @@ class Stack:
             name: str(getattr(self.settings, name.lower()))
             for name in (
                 "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "API_HOST",
-                "API_PORT", "DASHBOARD_PORT",
+                "API_PORT", "DASHBOARD_PORT", "OPENFOODFACTS_POSITION",
             )
         }  # fmt: skip
         self.servers: list[Server] = []
@@ -133,8 +134,8 @@ class Stack:
         self.start(job, command("batch", [*self._names(), "--every", str(every)]))
         return job
 
-    def start_producer(self, pipeline: Pipeline, options: Sequence[str]) -> Server:
-        """Starts the pipeline's own producer, or else the one that makes events of any pipeline."""
+    def start_producer(self, pipeline: Pipeline, options: Mapping[str, object]) -> Server:
+        """Starts the pipeline's own producer, or the one for any pipeline, with those of the options that it has."""
         producer = Server(
             f"the producer of {pipeline.name}",
             self._log(f"producer-{pipeline.name}"),
@@ -143,7 +144,9 @@ class Stack:
         )
         own = f"producers.{pipeline.name}"
         module = [own] if importlib.util.find_spec(own) else ["producers.generic", pipeline.name]
-        self.start(producer, [sys.executable, "-P", "-m", *module, *options])
+        known = {parameter.name for parameter in importlib.import_module(module[0]).main.params}
+        given = [word for name, value in options.items() if name in known for word in (f"--{name}", str(value))]
+        self.start(producer, [sys.executable, "-P", "-m", *module, *given])
         return producer
 
     def start_faces(self) -> None:

@@ -14,6 +14,9 @@ BEGIN
     EXECUTE format('GRANT CREATE ON DATABASE %I TO tidemark_migrate', current_database());
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO tidemark_batch, tidemark_speed', current_database());
 END $$;
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET search_path = serving, public', current_database());
+END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 ALTER ROLE tidemark_read SET default_transaction_read_only = on;
 ALTER ROLE tidemark_read SET statement_timeout = '15s';

@@ -33,6 +33,7 @@ PIPELINE = Pipeline(
             description="One row a suburb",
             keys=("id",),
             measures=(Latest((*(field.name for field in FIELDS), "created_at"), by="created_at"),),
+            indexes=("medv", "created_at"),
         ),
     ),
     rollups=(

@@ -29,9 +29,10 @@ VIEWS = (
             Latest(("event_id", "score"), by="event_time"),
             TopN("top", ("event_id", "amount"), by="amount", n=3),
         ),
+        indexes=("count", "least"),
     ),
     View("everything", (), (Count("count"), Sum("scores", of="score"), Mean("mean", of="score"))),
-    View("minutes", ("client", Tumbling("1 minute")), (Count("count"), Sum("total", of="amount"))),
+    View("minutes", ("client", Tumbling("1 minute")), (Count("count"), Sum("total", of="amount")), indexes=("total",)),
     View("sliding", (Sliding("10 minutes", "5 minutes"),), (Count("count"), Max("most", of="amount"))),
 )
 READ = (

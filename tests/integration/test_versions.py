@@ -60,7 +60,10 @@ def test_a_merged_view_that_the_newer_definition_does_not_have_goes_too(new_boun
     old = new_boundary()
     new = old.define(views=VIEWS[1:])
     new.publish(1, new.batch.cut(), [])
-    left = old.owned(f"SELECT viewname FROM pg_views WHERE starts_with(viewname, '{old.pipeline.name}_')")
+    left = old.owned(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'serving'::regnamespace AND relkind IN ('r', 'v') "
+        f"AND starts_with(relname, '{old.pipeline.name}_')"
+    )
     assert {f"serving.{name}" for (name,) in left} == {relation.serving for relation in relations(new.pipeline)}
 
 
