@@ -146,8 +146,11 @@ class Pipeline:
         for rollup in self.rollups:
             field = f"rollups[{rollup.name}]"
             known([rollup.of], views, f"{field}.of")
-            columns = views[rollup.of].output_names
+            view = views[rollup.of]
+            columns = view.output_names if rollup.measures else view.key_names
             known(rollup.keys, columns, f"{field}.keys")
+            if rollup.last and view.window is None:
+                raise ValueError(f"{field}.last: {view.name} has no window; allowed: a view with one")
             for measure in rollup.measures:
                 if not isinstance(measure, Count):
                     known([measure.of], columns, f"{field}.measures[{measure.name}].of")

@@ -1,6 +1,6 @@
 """The Postgres views of a definition's rollups: a query over the rows that a reader of the rolled up view would get."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.model import Count, Max, Mean, Min, Pipeline, Rollup, Sum
@@ -27,6 +27,12 @@ class RolledUp:
 
     def rows(self, states: str) -> str:
         """What a reader sees, of `states`: a query that gives the merged states of the rolled up view."""
+        if self.view.last:
+            newest = f"(SELECT max(window_end) FROM states) - interval '{self.view.last}'"
+            states = f"WITH states AS ({states}) SELECT * FROM states WHERE window_end > {newest}"
+        if not self.view.measures:
+            coarser = Relation(self.pipeline, replace(self.of.view, keys=self.view.keys, indexes=()))
+            return coarser.outputs(coarser.merge(states))
         columns = [f'"{key}"' for key in self.view.keys]
         measures = [f'{_aggregate(measure)} AS "{measure.name}"' for measure in self.view.measures]
         grouped = f" GROUP BY {', '.join(columns)}" if columns else " HAVING count(*) > 0"

@@ -96,24 +96,26 @@ class View(Declared):
 class Rollup(Declared):
     """What is computed from the rows of a view whenever it is read: of the rows as they are, not of the events.
 
-    A product that changes its grade leaves one group and enters another, which no sum of increments can say. `most`:
-    only so many rows, those with the highest first measure.
+    A product that changes its grade leaves one group and enters another, which no sum of increments can say. Without
+    measures: those of the view, of all events in rows that share the keys.
+
+    `last`: only of windows that end within this time before the newest one ends. `most`: only so many rows, those with
+    the highest first measure.
     """
 
     name: Name
     of: Name
     keys: tuple[Name, ...]
-    measures: Annotated[tuple[Count | Sum | Min | Max | Mean, ...], Field(min_length=1)]
+    measures: tuple[Count | Sum | Min | Max | Mean, ...] = ()
+    last: Duration | None = None
     most: Annotated[int, Field(ge=1, le=1000)] | None = None
     description: str = ""
 
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return (*self.keys, *(measure.name for measure in self.measures))
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        unique(self.output_names, "keys and measures")
+        unique((*self.keys, *(measure.name for measure in self.measures)), "keys and measures")
+        if self.most and not self.measures:
+            raise ValueError("most: the rows are ordered by the first measure; name one")
         return self
 
 

@@ -11,6 +11,7 @@ from app.model import (
     Mean,
     Min,
     Pipeline,
+    Rollup,
     Topic,
     TopN,
     Tumbling,
@@ -55,10 +56,18 @@ PIPELINE = Pipeline(
             ),
         ),
         View(
-            "fastest",
-            description="The five fastest observations",
-            keys=(),
+            "fastest_hours",
+            description="The five fastest observations of each hour",
+            keys=(Tumbling("1 hour"),),
             measures=(TopN("fastest", ("observation_id", "name", "kind", "velocity_km_s"), by="velocity_km_s", n=5),),
+        ),
+    ),
+    rollups=(
+        Rollup(
+            "last_day", of="kinds", keys=("kind",), last="24 hours", description="One row a kind: the last 24 hours"
+        ),
+        Rollup(
+            "fastest", of="fastest_hours", keys=(), last="24 hours", description="The five fastest of the last 24 hours"
         ),
     ),
     examples=(

@@ -66,6 +66,25 @@ def test_a_rollup_is_of_the_rows_as_they_are_after_each_commit_and_publish(new_b
     assert boundary.query(f"SELECT total FROM serving.{boundary.pipeline.name}_largest") == [(Decimal("5.00"),)]
 
 
+def test_a_rollup_without_measures_shows_those_of_the_view_of_its_newest_windows(new_boundary: NewBoundary) -> None:
+    of_all, last = Rollup("of_all", "minutes", ("client",)), Rollup("newest", "minutes", (), last="2 minutes")
+    boundary = new_boundary(rollups=(of_all, last))
+    name = f"serving.{boundary.pipeline.name}"
+    events = [
+        Event(f"{n}", client, Decimal(n), None, EPOCH + timedelta(minutes=n), (0, n, 0))
+        for n, client in enumerate("abbab")
+    ]
+    boundary.commit(events[:3])
+    boundary.publish(1, boundary.batch.cut(), events[:3])
+    boundary.commit(events[3:])
+
+    assert boundary.query(f"SELECT client, count, total FROM {name}_of_all ORDER BY client") == [
+        ("a", 2, Decimal(3)),
+        ("b", 3, Decimal(7)),
+    ]
+    assert boundary.query(f"SELECT count, total FROM {name}_newest") == [(2, Decimal(7))]
+
+
 def test_a_view_named_as_its_pipeline_is_served_under_that_name(new_boundary: NewBoundary) -> None:
     name = new_boundary().pipeline.name + "x"
     boundary = new_boundary(name=name, views=(View(name, (), (Count("events"),)),))

@@ -61,8 +61,8 @@ def derived(expression: str) -> Any:
     return pipeline(columns=(*pipeline().columns, m.Derived("far", "int", expression)))
 
 
-def rollup(*measures: Any, name: str = "by", of: str = "v", keys: Any = ()) -> Any:
-    rolled = m.Rollup(name, of, keys, measures or (Count("n"),))
+def rollup(*measures: Any, name: str = "by", of: str = "v", keys: Any = (), last: str | None = None) -> Any:
+    rolled = m.Rollup(name, of, keys, measures or (Count("n"),), last)
     return pipeline(views=(View("v", ("id",), (Count("events"),)),), rollups=(rolled,))
 
 
@@ -124,6 +124,13 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "rollups[by].measures[n].of", "id, events"),
     "a sum of texts in a rollup": (lambda: rollup(Sum("n", "id")), "rollups[by].measures[n].of", "id is no number"),
     "a rollup named as a view": (lambda: rollup(name="v"), "views and rollups", "v named twice"),
+    "the last of a view without windows": (lambda: rollup(last="1 day"), "rollups[by].last", "v has no window"),
+    "the most without a measure": (lambda: m.Rollup("by", "v", (), most=1), "most", "name one"),
+    "a measure as key of what is merged": (
+        lambda: pipeline(views=(View("v", ("id",), (Count("n"),)),), rollups=(m.Rollup("by", "v", ("n",)),)),
+        "rollups[by].keys",
+        "allowed: id",
+    ),
     "the most none": (lambda: m.Rollup("by", "v", (), (Count("n"),), most=0), "most", "greater than or equal to 1"),
     "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
     "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
