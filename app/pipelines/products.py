@@ -1,19 +1,7 @@
 """Food products of Open Food Facts: each as it was edited last, and what that makes of all of them."""
 
 from app.model import (
-    Check,
-    Column,
-    Count,
-    Derived,
-    Example,
-    LakeTable,
-    Latest,
-    Pipeline,
-    Rollup,
-    Sliding,
-    Topic,
-    Tumbling,
-    View,
+    Check, Column, Count, Derived, Example, LakeTable, Latest, Pipeline, Rollup, Sliding, Topic, Tumbling, View,
 )  # fmt: skip
 
 SHOWN = (

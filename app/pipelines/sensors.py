@@ -1,20 +1,7 @@
 """IoT sensors of the rooms of some buildings: temperature, humidity and CO2, in one unit each."""
 
 from app.model import (
-    Check,
-    Column,
-    Count,
-    Dedup,
-    Derived,
-    Example,
-    LakeTable,
-    Max,
-    Mean,
-    Min,
-    Pipeline,
-    Topic,
-    Tumbling,
-    View,
+    Check, Column, Count, Dedup, Derived, Example, LakeTable, Max, Mean, Min, Pipeline, Topic, Tumbling, View,
 )  # fmt: skip
 
 PIPELINE = Pipeline(

@@ -1,21 +1,7 @@
 """Observations of near-earth objects, meteorites and exoplanets: how fast, how large, how near, and how dangerous."""
 
 from app.model import (
-    Check,
-    Column,
-    Count,
-    Dedup,
-    Example,
-    LakeTable,
-    Max,
-    Mean,
-    Min,
-    Pipeline,
-    Rollup,
-    Topic,
-    TopN,
-    Tumbling,
-    View,
+    Check, Column, Count, Dedup, Example, LakeTable, Max, Mean, Min, Pipeline, Rollup, Topic, TopN, Tumbling, View,
 )  # fmt: skip
 
 PIPELINE = Pipeline(
