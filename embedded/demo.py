@@ -3,9 +3,10 @@
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -58,13 +59,24 @@ def start(stack: Stack, every: int) -> None:
     console.print(f"  logs       {stack.data / 'logs'}")
 
 
-def view_of(stack: Stack, pipeline: Pipeline) -> Table:
-    """The first merged view of a pipeline as it is now, with its version and how fresh it is."""
+def overview(stack: Stack) -> Table:
+    """How far each pipeline is, or, of a single one, what it shows."""
+    statuses = stack.query(
+        "SELECT pipeline, version, (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(offsets)), "
+        "round(extract(epoch FROM now() - fresh_at), 1) FROM serving.status ORDER BY pipeline"
+    )
+    own = {name: status for name, *status in statuses if name in {pipeline.name for pipeline in stack.pipelines}}
+    if len(stack.pipelines) == 1:
+        return view_of(stack, stack.pipelines[0], own[stack.pipelines[0].name])
+    table = Table("pipeline", "version", "messages counted", "seconds old")
+    for name, status in own.items():
+        table.add_row(name, *(f"{value:,}" for value in status))
+    return table
+
+
+def view_of(stack: Stack, pipeline: Pipeline, status: Sequence[Any]) -> Table:
+    """The first merged view of a pipeline as it is now; `status`: its version, messages counted, and age in seconds."""
     relation = Relation(pipeline, pipeline.views[0])
-    status = stack.query(
-        "SELECT version, (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(offsets)), "
-        f"round(extract(epoch FROM now() - fresh_at), 1) FROM serving.status WHERE pipeline = '{pipeline.name}'"
-    )[0]
     names = pipeline.views[0].output_names
     rows = stack.query(f'SELECT * FROM {relation.serving} ORDER BY "{names[len(relation.keys)]}" DESC LIMIT {ROWS}')
     title = f"{pipeline.name}: version {status[0]}, {status[1]:,} messages counted, {status[2]} s old"
@@ -81,7 +93,7 @@ def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
 
         def look() -> bool:
             stack.require_running()
-            live.update(view_of(stack, stack.pipelines[0]), refresh=console.is_terminal)
+            live.update(overview(stack), refresh=console.is_terminal)
             return stopped()
 
         wait(look)
@@ -106,7 +118,7 @@ def once(stack: Stack, events: int) -> None:
         _wait(stack, lambda: not any(producer.running for producer in producers))
         expected = stack.sent()
         _wait(stack, lambda: stack.committed() == expected)
-    console.print(view_of(stack, stack.pipelines[0]))
+    console.print(overview(stack))
     with step("serving job: the merged views, published to the lake"):
         _require(stack.run("serving", ["--rows", "5"]), "the serving job failed")
     with step("verification: a recount of everything"):

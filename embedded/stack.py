@@ -25,7 +25,7 @@ from embedded.process import LOCALHOST, Server, ServerError, accepts_connections
 from embedded.spark import SparkJob, command
 
 OWNED = ("kafka", "postgres", "secrets", "lake", "checkpoints", "logs", "positions")  # of what is in the data folder
-START_SECONDS = 180
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)
