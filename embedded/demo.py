@@ -20,6 +20,11 @@ from app.relations import Relation
 from embedded.process import ServerError
 from embedded.stack import Ports, Stack
 
+
+class Stopped(BaseException):
+    """A signal asks for the end. A KeyboardInterrupt, even handled, can make Python end as if it were not."""
+
+
 console = Console()
 ROWS = 8  # of the merged view, shown
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
@@ -145,7 +150,8 @@ def _wait(stack: Stack, condition: Callable[[], bool]) -> None:
 
 def main() -> None:
     asked = parser("demo").parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     ports = Ports(asked.kafka_port, asked.postgres_port, asked.api_port, asked.dashboard_port)
     pipelines = declared.select(asked.pipelines)
     try:
@@ -167,13 +173,13 @@ def main() -> None:
     except ServerError as error:
         console.print(f"[red]error:[/] {error}", highlight=False)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except Stopped:
         console.print("stopped; the data is kept in", str(asked.data))
         sys.exit(130 if asked.once else 0)
 
 
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _stop(_: int, __: FrameType | None) -> None:
+    raise Stopped
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """The stack on one machine, as far as it goes without its servers."""
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 
+from app.settings import HOME
 from embedded import spark, stack
+from embedded.process import free_port
 from embedded.stack import OWNED, Ports, Stack
 
 
@@ -51,3 +55,24 @@ def test_all_looks_share_one_connection_which_ends_with_the_stack(
         assert connection.autocommit  # each look is a transaction of its own, and sees what has been committed since
         connection.close.assert_not_called()
     connection.close.assert_called_once()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_something_is_imported_ends_the_demo_with_exit_code_0(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    ports = [f"--{name}-port={free_port()}" for name in ("kafka", "postgres", "api", "dashboard")]
+    # What a module makes with exec, as dataclasses do, is where Python remembers a KeyboardInterrupt.
+    (tmp_path / "importing.py").write_text(
+        "import time; from embedded import demo; "
+        "demo.start = lambda *_, **__: exec('print(1, flush=True); time.sleep(60)'); demo.main()"
+    )
+    command = [sys.executable, "-m", "importing", f"--data={tmp_path}", *ports]
+    changed = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, cwd=HOME, env=changed, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "1\n"
+        run.send_signal(number)
+        said, _ = run.communicate(timeout=60)
+
+    assert (run.returncode, said.splitlines()[:2]) == (0, ["stopping …", "stopped; the data is kept in "])
