@@ -24,9 +24,10 @@ from pyspark.sql import types as T
 from app.events import ARRIVAL
 from app.expressions import tolerant
 from app.ledger import Offsets
-from app.model import LakeTable, Pipeline, Rollup, View
+from app.measures import POSITION
+from app.model import Alert, LakeTable, Pipeline, Rollup, View
 from app.settings import HOME
-from app.transform import POSITION, identity
+from app.transform import identity
 
 FILES = -1  # the partition that lines of history files belong to
 BRONZE = T.StructType(
@@ -166,7 +167,7 @@ class Lake:
                 self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
             )
 
-    def publish(self, view: View | Rollup, rows: DataFrame) -> DataFrame:
+    def publish(self, view: View | Alert | Rollup, rows: DataFrame) -> DataFrame:
         """Replaces the lake's copy of a merged view, in one commit. Returns the copy."""
         path = self.path(f"serving/{view.name}")
         rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)

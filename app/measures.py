@@ -14,12 +14,15 @@ computed from the merged states, so a mean is kept as a count and a sum, never a
     TopN        the n rows with the         the n highest of both
                 highest (by, position)
 
+An alert (see `app.views.Alert`) keeps a summary of a sequence of readings, merged by putting one after the other.
+
 Sums are exact because only whole numbers and DECIMAL can be measured, and no sum of up to 10^10 events can overflow:
 a column too wide for that is refused when the pipeline is constructed.
 """
 
 import re
 import zlib
+from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
@@ -27,6 +30,7 @@ from pydantic.dataclasses import dataclass
 
 from app.declared import STRICT, Declared, Name
 
+POSITION = ("_partition", "_offset", "_index")  # of an event: the index is its place in a message that holds an array
 EVENTS_DIGITS = 10  # a sum is wide enough for 10^10 events
 MAX_PRECISION = 38  # of a Spark DECIMAL
 QUOTIENT_DIGITS = 6  # means and variances keep this many digits more than what they are computed from
@@ -68,25 +72,31 @@ def digits(column_type: str) -> Digits | None:
 
 
 class State(NamedTuple):
-    """One stored partial result: an operation over columns, ordered `by` and limited to `n` rows for `top`."""
+    """One stored partial result: an operation over columns.
 
-    op: Literal["count", "sum", "sum_squares", "min", "max", "top"]
+    `top`: of the `n` rows with the highest `by`. `alert`: of the rows at which `n` readings `by` a column have crossed
+    the first of the `limits` upwards, or one the second downwards.
+    """
+
+    op: Literal["count", "sum", "sum_squares", "min", "max", "top", "alert"]
     of: tuple[str, ...] = ()
     by: str = ""
     n: int = 0
+    limits: tuple[int | Decimal, ...] = ()
 
     @property
     def name(self) -> str:
         """Column name of the state in increments and in Postgres."""
-        if self.op == "top":
-            return f"top{self.n}_by_{self.by}_{zlib.crc32(','.join(self.of).encode()):08x}"
+        if self.op in ("top", "alert"):
+            rest = ",".join((*self.of, *map(str, self.limits)))
+            return f"{self.op}{self.n}_by_{self.by}_{zlib.crc32(rest.encode()):08x}"
         return "_".join((self.op.removeprefix("sum_"), *self.of))
 
     def type(self, columns: dict[str, str]) -> str:
         """Column type of the state, given the types of the pipeline's columns; `json` for rows kept whole."""
         if self.op == "count":
             return "bigint"
-        if self.op == "top":
+        if self.op in ("top", "alert"):
             return "json"
         source = columns[self.of[0]]
         if self.op in ("min", "max"):

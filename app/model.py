@@ -19,16 +19,17 @@ from app.declared import STRICT, Name, known, unique
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
 from app.expressions import validate
 from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, widened
-from app.views import QUARANTINE, LakeTable, Rollup, Sliding, Tumbling, View
+from app.views import QUARANTINE, Alert, LakeTable, Rollup, Sliding, Tumbling, View
 
 __all__ = [
-    "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min", "Pipeline",
-    "Rollup", "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
+    "Alert", "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min",
+    "Pipeline", "Rollup", "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
 RESERVED_TABLES = ("bronze", "quarantine", "ids", "serving")
-ORDERED_TYPES = r"int|bigint|decimal\(.*\)|timestamp|date"
+NUMBERS = r"int|bigint|decimal\(.*\)"
+ORDERED_TYPES = rf"{NUMBERS}|timestamp|date"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -40,7 +41,7 @@ class Pipeline:
     topic: Topic
     columns: Annotated[tuple[Column | Derived, ...], Field(min_length=1)]
     event_time: Name
-    views: Annotated[tuple[View, ...], Field(min_length=1)]
+    views: Annotated[tuple[View | Alert, ...], Field(min_length=1)]
     rollups: tuple[Rollup, ...] = ()
     checks: tuple[Check, ...] = ()
     dedup: Dedup | None = None
@@ -62,17 +63,17 @@ class Pipeline:
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """Type of each column by name, with those of windows and of the quarantine's reason."""
-        derived = {"window_start": "timestamp", "window_end": "timestamp", "reason": "string"}
+        """Type of each column by name, with those of windows, the quarantine's reason and an alert's partition."""
+        derived = {"window_start": "timestamp", "window_end": "timestamp", "reason": "string", "_partition": "int"}
         return {column.name: column.type for column in self.columns} | derived
 
     @property
-    def all_views(self) -> tuple[View, ...]:
+    def all_views(self) -> tuple[View | Alert, ...]:
         """The declared views and the one every pipeline has: quarantined events by reason."""
         return (*self.views, QUARANTINE)
 
     @property
-    def served(self) -> tuple[View | Rollup, ...]:
+    def served(self) -> tuple[View | Alert | Rollup, ...]:
         """All that readers can ask for."""
         return (*self.views, *self.rollups, QUARANTINE)
 
@@ -89,7 +90,7 @@ class Pipeline:
             rollups=tuple(replace(rollup, description="") for rollup in self.rollups),
         )
         dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json", exclude={"examples"})
-        named = [[type(measure).__name__ for measure in view.measures] for view in self.views]
+        named = [[type(measure).__name__ for measure in view.measures] for view in self.views if isinstance(view, View)]
         named += [[type(measure).__name__ for measure in rollup.measures] for rollup in self.rollups]
         text = json.dumps([SEMANTICS, dumped, named], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -136,6 +137,10 @@ class Pipeline:
                     if key in taken:
                         raise ValueError(f"views[{view.name}].keys: its tables have another {key}; choose another name")
                     self._needs(key, f"views[{view.name}].keys")
+            if isinstance(view, Alert):
+                self._needs(view.of, f"views[{view.name}].of", NUMBERS)
+                known(view.columns, [column.name for column in self.columns], f"views[{view.name}].columns")
+                continue
             for measure in view.measures:
                 self._measurable(measure, f"views[{view.name}].measures[{getattr(measure, 'name', 'Latest')}]")
         return self

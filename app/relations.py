@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.measures import Digits, Measure, State, digits
-from app.model import Count, Latest, Max, Mean, Min, Pipeline, Sum, TopN, Variance, View
+from app.model import Alert, Count, Latest, Max, Mean, Min, Pipeline, Sum, TopN, Variance, View
 
 SQL_TYPES = {
     "string": 'text COLLATE "C"',
@@ -55,7 +55,7 @@ class Relation:
     """The tables of one view and every statement that is made of its keys and states."""
 
     pipeline: Pipeline
-    view: View
+    view: View | Alert
 
     @property
     def name(self) -> str:
@@ -113,9 +113,19 @@ class Relation:
 
     def outputs(self, states: str) -> str:
         """What a reader sees, of `states`: a query that gives the key and the merged state columns."""
-        finals = [part for measure in self.view.measures for part in _finals(measure, self.pipeline)]
-        keys = [f'"{key}"' for key in self.keys]
-        return f"SELECT {', '.join([*keys, *finals])} FROM ({states}) AS merged"
+        keys, source = [f'"{key}"' for key in self.keys], f"({states}) AS merged"
+        if isinstance(self.view, Alert):
+            (state,) = self.view.states
+            finals = [
+                """(change -> 'at' ->> 0)::bigint AS "_offset\"""",
+                """(change -> 'at' ->> 1)::integer AS "_index\"""",
+                "(change ->> 'on')::boolean AS alert",
+                *_row("change", state, self.pipeline),
+            ]
+            source += f""", tidemark.alert_changes("{state.name}", {state.n}) AS change"""
+        else:
+            finals = [part for measure in self.view.measures for part in _finals(measure, self.pipeline)]
+        return f"SELECT {', '.join([*keys, *finals])} FROM {source}"
 
     def merged_view(self) -> list[str]:
         """Statements that make the merged view of this definition, in place of that of another."""
@@ -133,6 +143,8 @@ class Relation:
     def add_to_segment(self, source: str) -> str:
         """Adds the increments in `source` (rows of columns) to segment `%(segment)s`."""
         columns = _list(self.columns)
+        if isinstance(self.view, Alert):  # the events of a key may have come in several increments
+            source = f"({self.merge(f'SELECT {columns} FROM {source}')}) AS increment"
         updates = ", ".join(f'"{state.name}" = {_added(state)}' for state in self.view.states)
         return (
             f"INSERT INTO speed.{self.name} AS old (segment, {columns}) SELECT %(segment)s, {columns} FROM {source} "
@@ -166,6 +178,8 @@ def _merged(state: State) -> str:
             return f"sum({name})"
         case "top":
             return f"tidemark.top({name}, {state.n})"
+        case "alert":
+            return f"tidemark.alert({name}, {state.n} ORDER BY {name} -> 'first')"
         case _:
             return f"{state.op}({name})"
 
@@ -182,7 +196,7 @@ def _added(state: State) -> str:
         case "max":
             return f"greatest({old}, {new})"
         case _:
-            return f"tidemark.top_merge({old}, {new}, {state.n})"
+            return f"tidemark.{state.op}_merge({old}, {new}, {state.n})"
 
 
 def _finals(measure: Measure, pipeline: Pipeline) -> list[str]:
@@ -204,11 +218,13 @@ def _finals(measure: Measure, pipeline: Pipeline) -> list[str]:
             rows = f"SELECT jsonb_agg(item -> 'row') FROM jsonb_array_elements({names[0]}) AS item"
             final = f"({rows})"
         case Latest():
-            return [
-                f"""({names[0]} -> 0 -> 'row' ->> '{name}')::{sql_type(pipeline.types[name])} AS "{name}\""""
-                for name in measure.columns
-            ]
+            return _row(f"{names[0]} -> 0", measure.states[0], pipeline)
     return [f'{final} AS "{measure.name}"']
+
+
+def _row(item: str, state: State, pipeline: Pipeline) -> list[str]:
+    """The columns of a row that is kept whole, of an item {"row": {…}}."""
+    return [f"""({item} -> 'row' ->> '{name}')::{sql_type(pipeline.types[name])} AS "{name}\"""" for name in state.of]
 
 
 def _quotient(numerator: str, denominator: str, widest: State, pipeline: Pipeline) -> str:

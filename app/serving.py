@@ -2,13 +2,13 @@
 
 from pyspark.sql import DataFrame, SparkSession
 
-from app.model import Pipeline, Rollup, View
+from app.model import Alert, Pipeline, Rollup, View
 from app.postgres import Role, password
 from app.relations import served_as
 from app.settings import Settings
 
 
-def merged(spark: SparkSession, settings: Settings, pipeline: Pipeline, view: View | Rollup) -> DataFrame:
+def merged(spark: SparkSession, settings: Settings, pipeline: Pipeline, view: View | Alert | Rollup) -> DataFrame:
     """A merged view: its columns, and the instant it is of: _version, and _offsets as JSON. One statement, one instant.
 
     Reading it fails, as every reader's query does, when increments that the version needs are gone.

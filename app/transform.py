@@ -2,7 +2,7 @@
 
     raw         topic, partition, offset, timestamp, value            a Kafka message, or a line of a history file
     events      _topic, _partition, _offset, _index, arrival, _value, _reason, and the pipeline's columns
-    increments  view, the key columns and the state columns of all views
+    increments  view, the key columns and the state columns of all views; of an alert a key may have several
 
 `_index` is the place in a message that holds an array. `_reason` is null for an accepted event; a quarantined one
 has the first reason that applies. `view` is the position in `Pipeline.all_views`; columns of other views are null.
@@ -16,11 +16,12 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from app import alerts
 from app.durations import span
 from app.events import ARRIVAL, Derived
 from app.expressions import tolerant
-from app.measures import Digits, State, digits
-from app.model import Column, Pipeline, View
+from app.measures import POSITION, Digits, State, digits
+from app.model import Alert, Column, Pipeline, View
 from app.parse import elements
 
 Reasons = list[tuple[SparkColumn, SparkColumn | str]]  # conditions that are never null, and the reason each gives
@@ -28,7 +29,6 @@ YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
     "timestamp": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
     "date": ("0001-01-01", "9999-12-31"),
 }
-POSITION = ("_partition", "_offset", "_index")
 ORDER = (ARRIVAL, *POSITION)  # the first of two duplicates is the one that arrived first
 
 
@@ -167,25 +167,37 @@ def aggregation(pipeline: Pipeline) -> Callable[[DataFrame], DataFrame]:
         member = F.when(F.col("_reason").isNull(), members[0]).otherwise(quarantine)
     names = dict.fromkeys(name for view in views for name in view.key_names)
     keys = [_key(name, views, pipeline).alias(f"_key_{name}") for name in names]
-    states = {state.name: _state(state, pipeline).alias(state.name) for view in views for state in view.states}
-    view = F.expr("_member div 100").cast("int").alias("view")
+    view = F.expr("_member div 100").cast("int")
+    owners = {state: [n for n, v in enumerate(views) if state in v.states] for v in views for state in v.states}
+    states = [_state(state, pipeline, view.isin(found)).alias(state.name) for state, found in owners.items()]
+    alerting = {state: found for state, found in owners.items() if state.op == "alert"}
+    of_alerts = view.isin([n for found in alerting.values() for n in found])
+    chunks = [F.when(of_alerts, alerts.chunk()).alias("_chunk")] if alerting else []
+    ordered = {state.name: F.sort_array(state.name) for state in alerting}
+    summaries = {state.name: _json(alerts.summary(F.col(state.name), state)) for state in alerting}
     renamed = {f"_key_{name}": name for name in names}
 
     def apply(events: DataFrame) -> DataFrame:
         memberships = events.withColumn("_member", member).withColumnRenamed("_reason", "reason")
-        return memberships.groupBy(view, *keys).agg(*states.values()).withColumnsRenamed(renamed)
+        increments = (
+            memberships.groupBy(view.alias("view"), *keys, *chunks)
+            .agg(*states)
+            .drop("_chunk")
+            .withColumnsRenamed(renamed)
+        )
+        return increments.withColumns(ordered).withColumns(summaries)
 
     return apply
 
 
-def _windows(view: View) -> int:
+def _windows(view: View | Alert) -> int:
     return int(span(view.window.length) / span(view.window.slide)) if view.window else 1
 
 
-def _key(name: str, views: tuple[View, ...], pipeline: Pipeline) -> SparkColumn:
+def _key(name: str, views: tuple[View | Alert, ...], pipeline: Pipeline) -> SparkColumn:
     """The key column of whichever view a membership belongs to; null where the view has no such key."""
 
-    def of(view: View) -> SparkColumn:
+    def of(view: View | Alert) -> SparkColumn:
         if name not in ("window_start", "window_end") or view.window is None:
             return F.col(name)
         slide, length = (
@@ -200,11 +212,13 @@ def _key(name: str, views: tuple[View, ...], pipeline: Pipeline) -> SparkColumn:
     return reduce(lambda earlier, case: earlier.when(*case), cases[1:], F.when(*cases[0]))
 
 
-def _state(state: State, pipeline: Pipeline) -> SparkColumn:
+def _state(state: State, pipeline: Pipeline, among: SparkColumn) -> SparkColumn:
     if state.op == "count":
         return F.count(F.col(state.of[0]) if state.of else F.lit(1))
     if state.op == "top":
         return _top(state, pipeline)
+    if state.op == "alert":
+        return alerts.readings(state, among)
     column, target = F.col(state.of[0]), state.type(pipeline.types)
     if state.op in ("min", "max"):
         return F.min(column) if state.op == "min" else F.max(column)
@@ -225,4 +239,8 @@ def _top(state: State, pipeline: Pipeline) -> SparkColumn:
     order = F.struct(by.alias("by"), F.array(*(F.col(name).cast("bigint") for name in POSITION)).alias("at"))
     row = F.struct(*(F.col(name) for name in state.of))
     highest = F.max_by(F.struct(order["by"].alias("by"), order["at"].alias("at"), row.alias("row")), order, state.n)
-    return F.to_json(highest, {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})
+    return _json(highest)
+
+
+def _json(value: SparkColumn) -> SparkColumn:
+    return F.to_json(value, {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})

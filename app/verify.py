@@ -15,7 +15,7 @@ from app.compute import Counts, OutOfOrder, compute
 from app.events import ARRIVAL
 from app.lake import FILES, Lake, below, between
 from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
-from app.model import Pipeline
+from app.model import Alert, Pipeline
 from app.relations import Relation
 from app.rollups import RolledUp, Served, rollups, served
 from app.settings import Settings
@@ -127,9 +127,11 @@ def _forgotten(lake: Lake, ledger: Ledger, cut: Offsets, offsets: Offsets) -> in
     with ledger.staged(aggregate(duplicates, ledger.pipeline).toArrow()) as cursor:
         for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
             keys = " AND ".join(f'increment."{key}" = row."{key}"' for key in relation.keys) or "true"
+            # A reading that counts twice can also keep an alert from changing where it would have.
+            missing = "false" if isinstance(relation.view, Alert) else "merged IS NULL"
             cursor.execute(
                 f"SELECT FROM ({_differing(relation, _kept('merged', relation))}) AS row "
-                f"WHERE merged IS NULL OR NOT EXISTS (SELECT FROM {staged} WHERE {keys})"
+                f"WHERE {missing} OR NOT EXISTS (SELECT FROM {staged} WHERE {keys})"
             )
             if cursor.rowcount:
                 return 0
@@ -199,8 +201,8 @@ def _differing(relation: Served, merged: str) -> str:
             f"FULL JOIN {_kept('recount', relation)} AS recount ON merged::text = recount::text "
             "WHERE merged::text IS DISTINCT FROM recount::text"
         )
-    keys = "".join(f'coalesce(merged."{key}", recount."{key}") AS "{key}", ' for key in relation.keys)
-    same = " AND ".join(f'merged."{key}" = recount."{key}"' for key in relation.keys) or "true"
+    keys = "".join(f'coalesce(merged."{key}", recount."{key}") AS "{key}", ' for key in relation.view.identity)
+    same = " AND ".join(f'merged."{key}" = recount."{key}"' for key in relation.view.identity) or "true"
     return (
         f"SELECT {keys}merged::text AS merged, recount::text AS recount "
         f"FROM {merged} AS merged FULL JOIN {_kept('recount', relation)} AS recount ON {same} "

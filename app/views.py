@@ -1,5 +1,6 @@
 """What is kept of the accepted events: lake tables and views."""
 
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -8,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from app.declared import STRICT, Declared, Name, known, unique
 from app.durations import Duration, span
-from app.measures import Count, Latest, Max, Mean, Measure, Min, State, Sum
+from app.measures import POSITION, Count, Latest, Max, Mean, Measure, Min, State, Sum
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -76,6 +77,11 @@ class View(Declared):
         return tuple(dict.fromkeys(state for measure in self.measures for state in measure.states))
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that tell the rows that readers see apart."""
+        return self.key_names
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         names = [measure.columns if isinstance(measure, Latest) else (measure.name,) for measure in self.measures]
         return self.key_names + tuple(name for group in names for name in group)
@@ -89,6 +95,56 @@ class View(Declared):
         unique(self.indexes, "indexes")
         if self.indexes and not self.keys:
             raise ValueError("indexes: a view without keys is one row; leave them out")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Alert(Declared):
+    """The changes of an alert over the events that share their keys, in the order of the log: one row a change.
+
+    It goes on with the last of `readings` events in a row in which `of` is above `above`, and off with the first in
+    which it is below `below`; what lies between ends a row and changes nothing else. A row shows whether the alert is
+    on from there (`alert`), the event's position, and its `columns`. The log has an order within a partition only:
+    events of the same keys in two partitions are two sequences, so the producer's key is one of `keys`, or decides it.
+    """
+
+    name: Name
+    keys: Annotated[tuple[Name, ...], Field(min_length=1)]
+    of: Name
+    above: int | Decimal
+    readings: Annotated[int, Field(ge=1, le=100)]
+    below: int | Decimal
+    columns: Annotated[tuple[Name, ...], Field(min_length=1)]
+    description: str = ""
+
+    @property
+    def window(self) -> None:
+        """An alert has the order of arrival, and no windows."""
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        return (*self.keys, "_partition")
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """One: the summary of the readings, see `app.alerts`."""
+        return (State("alert", self.columns, self.of, self.readings, (self.above, self.below)),)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        return (*self.keys, *POSITION)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return (*self.identity, "alert", *self.columns)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.below > self.above:
+            raise ValueError(
+                f"below: {self.below} is more than above, {self.above}; an alert could be on and off at once"
+            )
+        unique(self.output_names, "keys and columns")
         return self
 
 

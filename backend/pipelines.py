@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from werkzeug.exceptions import BadRequest, NotFound
 
 from app import pipelines
-from app.model import Pipeline, Rollup, View
+from app.model import Alert, Pipeline, Rollup, View
 from app.relations import served_as
 from backend.database import snapshot
 from backend.problems import unavailable
@@ -79,7 +79,7 @@ def _pipeline(name: str) -> Pipeline:
         raise NotFound(error.args[0]) from error
 
 
-def _view(pipeline: Pipeline, name: str) -> View | Rollup:
+def _view(pipeline: Pipeline, name: str) -> View | Alert | Rollup:
     views = {view.name: view for view in pipeline.served}
     if name not in views:
         raise NotFound(f"{pipeline.name} has no view {name!r}; there are: {', '.join(views)}")

@@ -1,7 +1,7 @@
 """IoT sensors of the rooms of some buildings: temperature, humidity and CO2, in one unit each."""
 
 from app.model import (
-    Check, Column, Count, Dedup, Derived, Example, LakeTable, Max, Mean, Min, Pipeline, Topic, Tumbling, View,
+    Alert, Check, Column, Count, Dedup, Derived, Example, LakeTable, Max, Mean, Min, Pipeline, Topic, Tumbling, View,
 )  # fmt: skip
 
 PIPELINE = Pipeline(
@@ -56,6 +56,16 @@ PIPELINE = Pipeline(
                 Min("co2_min", of="co2"),
                 Max("co2_max", of="co2"),
             ),
+        ),
+        Alert(
+            "co2_alerts",
+            description="When the air of a room became bad, and when good again: one row a change",
+            keys=("sensor_id",),
+            of="co2",
+            above=1200,
+            readings=3,
+            below=1000,
+            columns=("building", "room", "co2", "event_time"),
         ),
     ),
     examples=(
