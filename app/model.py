@@ -153,14 +153,19 @@ class Pipeline:
             known([rollup.of], views, f"{field}.of")
             view = views[rollup.of]
             columns = view.output_names if rollup.measures else view.key_names
+            types = self.types | ({"alert": "boolean"} if isinstance(view, Alert) else {})
             known(rollup.keys, columns, f"{field}.keys")
             if rollup.last and view.window is None:
                 raise ValueError(f"{field}.last: {view.name} has no window; allowed: a view with one")
             for measure in rollup.measures:
                 if not isinstance(measure, Count):
                     known([measure.of], columns, f"{field}.measures[{measure.name}].of")
-                if isinstance(measure, Sum | Mean) and not digits(self.types.get(measure.of, "bigint")):
+                if isinstance(measure, Sum | Mean) and not digits(types.get(measure.of, "bigint")):
                     raise ValueError(f"{field}.measures[{measure.name}].of: {measure.of} is no number")
+                if isinstance(measure, Min | Max) and types.get(measure.of) == "boolean":
+                    raise ValueError(
+                        f"{field}.measures[{measure.name}].of: {measure.of} is boolean, which has no order"
+                    )
         return self
 
     def _measurable(self, measure: Measure, field: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -66,7 +67,26 @@ def rollup(*measures: Any, name: str = "by", of: str = "v", keys: Any = (), last
     return pipeline(views=(View("v", ("id",), (Count("events"),)),), rollups=(rolled,))
 
 
+def alert(**changes: Any) -> Any:
+    right = {"name": "a", "keys": ("id",), "of": "amount", "above": 9, "readings": 3, "below": 5, "columns": ("kind",)}
+    return m.Alert(**(right | changes))
+
+
+def alerting(rolled: Any = (), **changes: Any) -> Any:
+    return pipeline(views=(alert(**changes),), rollups=rolled)
+
+
 OPTIONAL = "may be null; make the column required: an event that comes without it is then quarantined"
+
+
+def rolled_alert(measure: Any) -> Any:
+    return alerting((m.Rollup("by", "a", ("kind",), (measure("n", of="alert"),)),))
+
+
+def rolled_flag(measure: Any) -> Any:
+    views = (View("v", ("id",), (m.Latest(("flag",), by="at"),)),)
+    return pipeline(views=views, rollups=(m.Rollup("by", "v", (), (measure("n", of="flag"),)),))
+
 
 # What is done, and what its refusal says: the field, then what is allowed or what is wrong with it.
 REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
@@ -132,6 +152,25 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
         "allowed: id",
     ),
     "the most none": (lambda: m.Rollup("by", "v", (), (Count("n"),), most=0), "most", "greater than or equal to 1"),
+    "the least flag of a rollup": (lambda: rolled_flag(m.Min), "rollups[by].measures[n].of", "boolean, which has no"),
+    "a sum of what an alert is": (lambda: rolled_alert(Sum), "rollups[by].measures[n].of", "alert is no number"),
+    "the most of what an alert is": (lambda: rolled_alert(m.Max), "rollups[by].measures[n].of", "boolean, which has no"),
+    "an alert without keys": (lambda: alert(keys=()), "keys", "at least 1 item"),
+    "an alert by windows": (lambda: alert(keys=(m.Tumbling("1 day"),)), "keys", "valid string"),
+    "an alert that shows nothing": (lambda: alert(columns=()), "columns", "at least 1 item"),
+    "an alert of no reading": (lambda: alert(readings=0), "readings", "greater than or equal to 1"),
+    "an alert of 101 readings": (lambda: alert(readings=101), "readings", "less than or equal to 100"),
+    "an alert above a floating point": (lambda: alert(above=9.5), "above", "valid integer"),
+    "an alert above no number": (lambda: alert(above=Decimal("NaN")), "above", "finite number"),
+    "an alert that is on and off": (lambda: alert(below=10), "below", "10 is more than above, 9"),
+    "an alert that shows a key": (lambda: alert(columns=("id",)), "keys and columns", "id named twice"),
+    "an alert of an unknown column": (lambda: alerting(of="b"), "views[a].of", "allowed: id, at,"),
+    "an alert of a text": (lambda: alerting(of="kind"), "views[a].of", "allowed: int|bigint|decimal"),
+    "an alert of what may be null": (lambda: alerting(of="rank"), "views[a].of", OPTIONAL),
+    "an alert by an unknown key": (lambda: alerting(keys=("b",)), "views[a].keys", "allowed: id, at,"),
+    "an alert by what may be null": (lambda: alerting(keys=("note",)), "views[a].keys", OPTIONAL),
+    "an alert that shows an unknown column": (lambda: alerting(columns=("b",)), "views[a].columns", "allowed: id, at,"),
+    "an alert and a view of a name": (lambda: pipeline(views=(VIEW, alert(name="kinds"))), "views", "kinds named twice"),
     "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
     "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
     "a check that does not parse": (lambda: check("amount >"), "checks[c].expression", "Spark SQL expression"),
@@ -249,8 +288,21 @@ def test_a_state_that_two_measures_share_is_kept_once() -> None:
 def test_two_states_never_share_a_name() -> None:
     sums = {State("sum", ("squares_amount",)).name, State("sum_squares", ("amount",)).name}
     tops = {State("top", ("id",), "at", 1).name, State("top", ("kind",), "at", 1).name}
+    alerts = {alert(**changed).states[0].name for changed in ({}, {"above": 8}, {"below": 4}, {"readings": 2})}
 
-    assert (len(sums), len(tops)) == (2, 2)
+    assert (len(sums), len(tops), len(alerts)) == (2, 2, 4)
+
+
+def test_the_rows_of_an_alert_are_known_by_their_keys_and_position() -> None:
+    assert alert().output_names == ("id", "_partition", "_offset", "_index", "alert", "kind")
+    assert alert(below=Decimal("8.99")).identity == ("id", "_partition", "_offset", "_index")
+
+
+def test_another_limit_is_another_definition() -> None:
+    changed: tuple[dict[str, Any], ...] = ({}, {"above": 8}, {"below": 4}, {"readings": 2}, {"of": "whole"})
+    fingerprints = {alerting(**change).fingerprint for change in changed}
+
+    assert (len(fingerprints), alerting(description="other").fingerprint in fingerprints) == (5, True)
 
 
 def test_every_pipeline_also_has_a_view_of_its_quarantine() -> None:
