@@ -23,7 +23,7 @@ def chunk() -> Column:
 
 
 def readings(state: State, among: Column) -> Column:
-    """The readings of a group, in no order: of its events for which `among` is true."""
+    """The readings of a group, in no order: of its events for which `among` is true. An aggregate."""
     above, below = state.limits
     value, row = F.col(state.by), F.struct(*(F.col(name) for name in state.of))
     high, low = (value > F.lit(above)).alias("high"), (value < F.lit(below)).alias("low")
@@ -44,6 +44,7 @@ def summary(ordered: Column, state: State) -> Column:
 
 
 def _of_none(example: Column) -> Column:
+    # An empty array of the type that it will have.
     none = F.slice(F.array(_switch(example)), 1, 0)
     return F.struct(none.alias("head"), F.lit(True).alias("all"), F.lit(0).alias("tail"), none.alias("marks"))
 
@@ -51,14 +52,13 @@ def _of_none(example: Column) -> Column:
 def _followed(before: Column, reading: Column, n: int) -> Column:
     """The summary of some readings and the one after them."""
     high, run, leading = reading["high"], before["tail"], before["all"]
-    heads = leading & high & (run < n)
-    marks = F.when(high, ~leading & (run == n - 1)).otherwise(reading["low"])
-    changes = marks & ~F.try_element_at(before["marks"], F.lit(-1))["on"].eqNullSafe(high)
+    marked = F.when(high, ~leading & (run == n - 1)).otherwise(reading["low"])
+    changed = marked & ~F.try_element_at(before["marks"], F.lit(-1))["on"].eqNullSafe(high)
     return F.struct(
-        _appended(before["head"], reading, heads).alias("head"),
+        _appended(before["head"], reading, leading & high & (run < n)).alias("head"),
         (leading & high).alias("all"),
         F.when(high, F.least(run + 1, F.lit(n))).otherwise(0).alias("tail"),
-        _appended(before["marks"], reading, changes).alias("marks"),
+        _appended(before["marks"], reading, changed).alias("marks"),
     )
 
 

@@ -79,6 +79,10 @@ def test_increments_of_any_micro_batches_and_versions_show_what_an_automaton_giv
         return boundary.query(f"SELECT {SHOWN} FROM serving.{boundary.pipeline.name}_level ORDER BY 1, 2, 3")
 
     assert shows() == expected
+    # Postgres may give the rows of segments in any order: those of the first now come last.
+    (table, *_) = relations(boundary.pipeline)
+    boundary.owned(f"UPDATE speed.{table.name} SET segment = segment WHERE segment = 1 RETURNING segment")
+    assert shows() == expected
     below = aggregate(spark.createDataFrame(parts[0], EVENTS), boundary.pipeline).toArrow()
     boundary.versions.publish(_version(1, segments[0]), None, below)
     assert shows() == expected

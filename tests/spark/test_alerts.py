@@ -76,6 +76,7 @@ def test_limits_of_one_definition_are_not_those_of_another(table: Table) -> None
 
     marks = {row["view"]: json.loads(row[views[row["view"]].states[0].name])["marks"] for row in rows}
     assert [[mark["at"] for mark in marks[view]] for view in (0, 1)] == [[[1, 0]], []]
+    assert [row[views[1 - row["view"]].states[0].name] for row in rows] == [None, None]
 
 
 def test_what_a_reading_shows_is_of_any_type_also_of_the_columns_that_the_speed_layer_carries(
