@@ -155,6 +155,8 @@ class Pipeline:
             columns = view.output_names if rollup.measures else view.key_names
             types = self.types | ({"alert": "boolean"} if isinstance(view, Alert) else {})
             known(rollup.keys, columns, f"{field}.keys")
+            if not rollup.measures and isinstance(view, Alert):
+                raise ValueError(f"{field}.measures: {view.name} is an alert, which has none; name some")
             if rollup.last and view.window is None:
                 raise ValueError(f"{field}.last: {view.name} has no window; allowed: a view with one")
             for measure in rollup.measures:

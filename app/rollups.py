@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from app.model import Count, Max, Mean, Min, Pipeline, Rollup, Sum
+from app.model import Count, Max, Mean, Min, Pipeline, Rollup, Sum, View
 from app.relations import Relation, relations, replaced_by, served_as
 
 MEAN_DIGITS = 6  # after the point
@@ -31,6 +31,7 @@ class RolledUp:
             newest = f"(SELECT max(window_end) FROM states) - interval '{self.view.last}'"
             states = f"WITH states AS ({states}) SELECT * FROM states WHERE window_end > {newest}"
         if not self.view.measures:
+            assert isinstance(self.of.view, View)  # the model refuses an alert here
             coarser = Relation(self.pipeline, replace(self.of.view, keys=self.view.keys, indexes=()))
             return coarser.outputs(coarser.merge(states))
         columns = [f'"{key}"' for key in self.view.keys]

@@ -122,6 +122,11 @@ class Alert(Declared):
         """An alert has the order of arrival, and no windows."""
 
     @property
+    def indexes(self) -> tuple[Name, ...]:
+        """None: its rows are computed when they are read."""
+        return ()
+
+    @property
     def key_names(self) -> tuple[str, ...]:
         return (*self.keys, "_partition")
 

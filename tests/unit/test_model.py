@@ -144,6 +144,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "rollups[by].measures[n].of", "id, events"),
     "a sum of texts in a rollup": (lambda: rollup(Sum("n", "id")), "rollups[by].measures[n].of", "id is no number"),
     "a rollup named as a view": (lambda: rollup(name="v"), "views and rollups", "v named twice"),
+    "a rollup of an alert without measures": (
+        lambda: alerting((m.Rollup("by", "a", ()),)),
+        "rollups[by].measures",
+        "name some",
+    ),
     "the last of a view without windows": (lambda: rollup(last="1 day"), "rollups[by].last", "v has no window"),
     "the most without a measure": (lambda: m.Rollup("by", "v", (), most=1), "most", "name one"),
     "a measure as key of what is merged": (
