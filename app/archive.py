@@ -10,7 +10,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from app.checkpoint import Checkpoint
 from app.gap import check_log
-from app.lake import FILES, Lake, between
+from app.lake import OF_FILES, Lake, between
 from app.ledger import Ledger, Offsets
 from app.log import log
 from app.settings import Settings
@@ -38,8 +38,7 @@ class Archive:
             OffsetGap: Kafka no longer has what comes next, and `accept_loss` is not given.
         """
         self.ledger.claim("archive")
-        held = self.lake.held()
-        held.pop(FILES, None)
+        held = {partition: offset for partition, offset in self.lake.held().items() if partition not in OF_FILES}
         with log(self.settings.kafka_bootstrap_servers, self.topic) as topic:
             self.held = check_log(self.ledger, "archive", held, topic, accept_loss)
         self.checkpoint.delete()

@@ -8,9 +8,11 @@ import tenacity
 
 from app import losses
 from app.compute import Computed, Counts, OutOfOrder, compute
-from app.lake import FILES, Lake, LakeError
+from app.lake import Lake, LakeError
 from app.ledger import Ledger, Offsets
 from app.model import Pipeline
+from app.relations import Relation
+from app.serving import of_version
 from app.settings import Settings
 from app.versions import Version, Versions
 
@@ -80,8 +82,7 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     cut = ledger.cut()
     logger.info("%s: segment %d sealed at %s", pipeline.name, cut.segment, cut.offsets)
     wait_until_archived(lake, ledger, cut.offsets, settings.archive_wait)
-    files = lake.held().get(FILES, 0)
-    offsets = cut.offsets | ({FILES: files} if files else {})
+    offsets = cut.offsets | lake.held_of_files()
     published = None if full else versions.published()
     previous = published if published and published.cut else None
     computed, previous = _compute(lake, pipeline, previous, offsets)
@@ -105,7 +106,14 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     )
     versions.publish(version, previous.version if previous else None, computed.increments, full)
     versions.prune(settings.keep_versions)
+    _copy_views(lake, settings, version.version)
     return version
+
+
+def _copy_views(lake: Lake, settings: Settings, version: int) -> None:
+    """Writes the lake tables of views. A batch that is killed before leaves them to the next one."""
+    for table, view in lake.pipeline.view_tables.items():
+        lake.replace(table, of_version(lake.spark, settings, Relation(lake.pipeline, view), version))
 
 
 def _compute(lake: Lake, pipeline: Pipeline, previous: Version | None, cut: Offsets) -> tuple[Computed, Version | None]:

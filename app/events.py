@@ -11,6 +11,7 @@ from app.durations import Duration
 from app.measures import ColumnType
 
 ARRIVAL = "arrival"  # the column that every event has: the broker's timestamp of its message
+MAX_MESSAGE_BYTES = 1024 * 1024
 EXAMPLES_ARRIVE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

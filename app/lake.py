@@ -2,12 +2,16 @@
 
     LAKE_PATH/<pipeline>/bronze        topic, partition, offset, timestamp, key, value, source
     LAKE_PATH/<pipeline>/quarantine    reason, topic, partition, offset, index, arrival, payload
-    LAKE_PATH/<pipeline>/<table>       a declared lake table
+    LAKE_PATH/<pipeline>/<table>       a declared lake table: of events, or of the rows of a view, with _version
     LAKE_PATH/<pipeline>/serving/<view>      a copy of a merged view, with _version and _offsets
     LAKE_PATH/<pipeline>/ids/<fingerprint>   identity and position of every event counted, where there is a dedup
 
-A line of a history file is a message of partition -1: its offset counts the lines of all files in the order they came,
-`source` is the SHA-256 of the file's content, and its timestamp is the moment it was loaded.
+Two partitions are not Kafka's; their timestamps are the moments at which their lines were taken, and their offsets
+count the lines of all files in the order they came:
+
+    -1    lines of history files, written by the batch job: `source` is the SHA-256 of the file's content
+    -2    lines of dropped files, written by the streaming job: `key` is the file's name, `source` the SHA-256 of the
+          file's content up to the end of the line
 """
 
 import hashlib
@@ -25,11 +29,13 @@ from app.events import ARRIVAL
 from app.expressions import tolerant
 from app.ledger import Offsets
 from app.measures import POSITION
-from app.model import Alert, LakeTable, Pipeline, Rollup, View
+from app.model import LakeTable, Pipeline
 from app.settings import HOME
 from app.transform import identity
 
 FILES = -1  # the partition that lines of history files belong to
+DROPPED = -2  # the partition that lines of dropped files belong to
+OF_FILES = (FILES, DROPPED)  # which only the batch layer counts
 BRONZE = T.StructType(
     [
         T.StructField("topic", T.StringType()),
@@ -93,8 +99,11 @@ class Lake:
         if floor:
             low = _any((F.col("partition") == p) & (F.col("offset") < offset - 1) for p, offset in floor.items())
             rows = rows.filter(~low)
-        found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
-        return {row["partition"]: row["next"] for row in found}
+        return _next_offsets(rows)
+
+    def held_of_files(self) -> Offsets:
+        """Next offset of each partition of files in the master dataset."""
+        return _next_offsets(self.bronze().filter(F.col("partition").isin(*OF_FILES)))
 
     def append(self, messages: DataFrame) -> None:
         """Adds messages to the master dataset, in one commit of one file."""
@@ -126,7 +135,7 @@ class Lake:
         return added
 
     def _load(self, path: Path, source: str) -> None:
-        base = self.held().get(FILES, 0)
+        base = self.held_of_files().get(FILES, 0)
         lines = self.spark.read.text(path.as_uri()).filter("trim(value) <> ''")
         self.append(
             lines.select(
@@ -157,7 +166,7 @@ class Lake:
         Each table changes in one commit, and writing the same again changes nothing.
         """
         accepted = events.filter("_reason is null")
-        for table in self.pipeline.lake:
+        for table in self.pipeline.event_tables:
             rows = accepted.filter(tolerant(table.where, self.pipeline.types)) if table.where else accepted
             self._write(table.name, rows.select(*POSITION, ARRIVAL, *_columns(table, self.pipeline)), start)
         quarantined = events.filter("_reason is not null")
@@ -167,9 +176,9 @@ class Lake:
                 self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
             )
 
-    def publish(self, view: View | Alert | Rollup, rows: DataFrame) -> DataFrame:
-        """Replaces the lake's copy of a merged view, in one commit. Returns the copy."""
-        path = self.path(f"serving/{view.name}")
+    def replace(self, table: str, rows: DataFrame) -> DataFrame:
+        """Replaces all rows and columns of a table, in one commit. Returns what it is then."""
+        path = self.path(table)
         rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
         return self.spark.read.format("delta").load(path)
 
@@ -182,6 +191,11 @@ class Lake:
             kept = " or ".join(f"(_partition = {p} and _offset < {offset})" for p, offset in start.items())
             writer = writer.option("replaceWhere", f"not ({kept})")
         writer.save(self.path(table))
+
+
+def _next_offsets(rows: DataFrame) -> Offsets:
+    found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
+    return {row["partition"]: row["next"] for row in found}
 
 
 def _columns(table: LakeTable, pipeline: Pipeline) -> tuple[str, ...]:

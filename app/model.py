@@ -46,6 +46,7 @@ class Pipeline:
     checks: tuple[Check, ...] = ()
     dedup: Dedup | None = None
     history: tuple[str, ...] = ()
+    drops: bool = False  # whether files are dropped for it, in the folder of its name in DROPS_PATH
     lake: tuple[LakeTable, ...] = ()
     # A batch is refused, and the version before it stays, when more than this percentage of all events is quarantined.
     max_quarantined_percent: Annotated[int, Field(ge=0, le=100)] = 50
@@ -60,6 +61,17 @@ class Pipeline:
     def derived(self) -> tuple[Derived, ...]:
         """The columns that are computed from the fields."""
         return tuple(column for column in self.columns if isinstance(column, Derived))
+
+    @property
+    def event_tables(self) -> tuple[LakeTable, ...]:
+        """The lake tables of accepted events."""
+        return tuple(table for table in self.lake if table.view is None)
+
+    @property
+    def view_tables(self) -> dict[str, View]:
+        """The lake tables of the rows of a view: their names, and the views."""
+        views = {view.name: view for view in self.views}
+        return {table.name: views[table.view] for table in self.lake if table.view is not None}
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -85,6 +97,7 @@ class Pipeline:
             description="",
             topic=replace(self.topic, partitions=1),
             history=(),
+            drops=False,
             max_quarantined_percent=0,
             views=tuple(replace(view, description="") for view in self.views),
             rollups=tuple(replace(rollup, description="") for rollup in self.rollups),
@@ -123,6 +136,8 @@ class Pipeline:
             if table.name in RESERVED_TABLES:
                 raise ValueError(f"lake[{table.name}].name: every pipeline has a {table.name}; choose another name")
             known(table.columns, types, f"lake[{table.name}].columns")
+            if table.view is not None and table.view not in (names := [view.name for view in self.views]):
+                raise ValueError(f"lake[{table.name}].view: {table.view!r} is not a view; allowed: {', '.join(names)}")
             if table.where is not None:
                 validate(table.where, types, f"lake[{table.name}].where")
         return self

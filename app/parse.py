@@ -7,11 +7,10 @@ elements    _topic, _partition, _offset, arrival, _value, _broken, _index, _is_o
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from app.events import ARRIVAL
+from app.events import ARRIVAL, MAX_MESSAGE_BYTES
 from app.measures import digits
 from app.model import Column, Pipeline
 
-MAX_MESSAGE_BYTES = 1024 * 1024
 DOUBLE_DIGITS = 15  # that a double holds of any decimal number
 NOT_JSON = "not_json_objects"
 WHITE_SPACE = r" \t\r\n"

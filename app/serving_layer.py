@@ -23,7 +23,7 @@ def main(pipelines: list[Pipeline], rows: int) -> None:
     for pipeline in pipelines:
         lake = Lake(spark, at.lake_path, pipeline)
         for view in pipeline.served:
-            table = lake.publish(view, merged(spark, at, pipeline, view))
+            table = lake.replace(f"serving/{view.name}", merged(spark, at, pipeline, view))
             print(f"{pipeline.name}.{view.name}: {table.count():,} rows at {lake.path(f'serving/{view.name}')}")
             table.drop("_offsets").show(rows, truncate=False)
     spark.stop()

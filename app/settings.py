@@ -60,6 +60,16 @@ class Settings(BaseSettings):
     checkpoint_path: Annotated[str, AfterValidator(_lake_uri)] = Field(
         f"file://{HOME}/data/checkpoints", description="URI of the streams' checkpoints; a cache, safe to delete"
     )
+    drops_path: Path = Field(
+        HOME / "data/drops",
+        description="Folder of the streaming job's machine with a folder of dropped files a pipeline",
+    )
+    drops_wait: int = Field(
+        600,
+        ge=1,
+        le=86400,
+        description="Seconds without a change after which a dropped file that is not whole is taken",
+    )
     archive_interval: int = Field(10, ge=1, le=3600, description="Seconds between two appends to the master dataset")
     archive_wait: int = Field(
         180, ge=1, le=86400, description="Seconds a batch or a verification waits for the master dataset to reach a cut"

@@ -1,4 +1,4 @@
-"""The streaming job: archives the topics and runs the speed layer of any set of pipelines, in one Spark application.
+"""The streaming job: archives the topics, takes dropped files, and runs the speed layer of any set of pipelines.
 
 spark-submit app/streaming_job.py [PIPELINE …] [--accept-loss]
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
 from app.archive import Archive
+from app.drops import Drops
 from app.job import connected, job
 from app.lake import Lake
 from app.ledger import Ledger
@@ -32,6 +33,8 @@ def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
             watch.speed(speed, Ledger(connect(), pipeline))
             archive = Archive(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at)
             watch.archive(archive.start(accept_loss))
+            if pipeline.drops:
+                watch.drops(Drops(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at).start())
         watch.until_stopped()
     spark.stop()
 

@@ -1,6 +1,6 @@
 """From raw messages to increments. The batch layer and the speed layer both call these functions and no others.
 
-    raw         topic, partition, offset, timestamp, value            a Kafka message, or a line of a history file
+    raw         topic, partition, offset, timestamp, value            a Kafka message, or a line of a file
     events      _topic, _partition, _offset, _index, arrival, _value, _reason, and the pipeline's columns
     increments  view, the key columns and the state columns of all views; of an alert a key may have several
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from app.batch import wait_until_archived
 from app.compute import Counts, OutOfOrder, compute
 from app.events import ARRIVAL
-from app.lake import FILES, Lake, below, between
+from app.lake import OF_FILES, Lake, below, between
 from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
 from app.model import Alert, Pipeline
 from app.relations import Relation
@@ -68,7 +68,9 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
         version, cut, offsets = _instant(ledger, cursor)
         for face in served(ledger.pipeline):
             _keep(cursor, "merged", face, f"SELECT * FROM {face.serving}")
-    wait_until_archived(lake, ledger, {p: end for p, end in offsets.items() if p != FILES}, settings.archive_wait)
+    wait_until_archived(
+        lake, ledger, {p: end for p, end in offsets.items() if p not in OF_FILES}, settings.archive_wait
+    )
     computed = compute(lake, ledger.pipeline, {}, offsets)
     computed.events.unpersist()
     rows: dict[str, int] = {}
@@ -105,7 +107,7 @@ def _snapshot(ledger: Ledger) -> Iterator[Any]:
 
 
 def _instant(ledger: Ledger, cursor: Any) -> tuple[int, Offsets, Offsets]:
-    """The published version, its cut, and what the merged views count: the ledger's offsets, and history files."""
+    """The published version, its cut, and what the merged views count: the ledger's offsets, and files to the cut."""
     cursor.execute(
         "SELECT version, cut, offsets FROM serving.status "
         "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
@@ -118,7 +120,7 @@ def _instant(ledger: Ledger, cursor: Any) -> tuple[int, Offsets, Offsets]:
             "./scripts/migrate and the batch job of the pipeline"
         )
     cut, offsets = offsets_from_json(row[1]), offsets_from_json(row[2])
-    return row[0], cut, offsets | {partition: end for partition, end in cut.items() if partition == FILES}
+    return row[0], cut, offsets | {partition: end for partition, end in cut.items() if partition in OF_FILES}
 
 
 def _forgotten(lake: Lake, ledger: Ledger, cut: Offsets, offsets: Offsets) -> int:
@@ -142,7 +144,7 @@ def _duplicates_beyond_horizon(lake: Lake, pipeline: Pipeline, cut: Offsets, off
     """Events since the cut that repeat one of a file, or one that arrived more than the dedup horizon before them."""
     assert pipeline.dedup is not None
     events = decode(lake.bronze().filter(between({}, offsets)), pipeline).filter("_reason is null")
-    same, of_file = Window.partitionBy(identity(pipeline)), F.col("_partition") == FILES
+    same, of_file = Window.partitionBy(identity(pipeline)), F.col("_partition").isin(*OF_FILES)
     events = events.withColumns(
         {"_in_file": F.max(of_file).over(same), "_first": F.min(F.when(~of_file, F.col(ARRIVAL))).over(same)}
     )

@@ -39,7 +39,7 @@ def show(verdict: Verdict) -> None:
             print(f"verify: exact {name}.{view}: {rows:,} rows")
     if verdict.forgotten:
         print(
-            f"verify: all of these rows hold duplicates that came after the dedup horizon or repeat a history file, "
+            "verify: all of these rows hold duplicates that came after the dedup horizon or repeat an event of a file, "
             f"{verdict.forgotten:,} in all; the next batch corrects them",
             file=sys.stderr,
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Version:
-    """A result of the batch layer. `cut` also counts the lines of history files, as partition -1."""
+    """A result of the batch layer. `cut` also counts the lines of files, as the partitions below 0."""
 
     version: int
     segment: int

@@ -14,11 +14,22 @@ from app.measures import POSITION, Count, Latest, Max, Mean, Measure, Min, State
 
 @dataclass(frozen=True, config=STRICT)
 class LakeTable(Declared):
-    """A Delta table of the lake: the clean events that meet `where`, with `columns` (all where none is named)."""
+    """A Delta table of the lake, of one of two forms.
+
+    It holds the clean events that meet `where`, with `columns` (all where none is named). Or it holds the rows of a
+    `view` as of the published version, and nothing else is said of it.
+    """
 
     name: Name
     where: str | None = None
     columns: tuple[Name, ...] = ()
+    view: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if self.view is not None and (self.where is not None or self.columns):
+            raise ValueError(f"view: {self.name} is made of the rows of a view; allowed: neither where nor columns")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -27,6 +27,7 @@ class Watch:
         self.spark = spark
         self._speeds: list[tuple[Speed, Ledger]] = []
         self._archives: list[StreamingQuery] = []
+        self._drops: list[StreamingQuery] = []
         self._stop = threading.Event()
 
     def speed(self, speed: Speed, ledger: Ledger) -> None:
@@ -35,6 +36,9 @@ class Watch:
 
     def archive(self, query: StreamingQuery) -> None:
         self._archives.append(query)
+
+    def drops(self, query: StreamingQuery) -> None:
+        self._drops.append(query)
 
     def until_stopped(self) -> None:
         """Returns after SIGTERM or SIGINT, with all queries ended and the archive holding what has been counted.
@@ -46,7 +50,7 @@ class Watch:
             signal.signal(number, self._on_signal)
         logger.info("streaming; stop with Ctrl-C or SIGTERM")
         while not self._stop.wait(INTERVAL):
-            for query in [speed.query for speed, _ in self._speeds] + self._archives:
+            for query in [speed.query for speed, _ in self._speeds] + self._archives + self._drops:
                 _refuse_failed(query)
             for speed, ledger in self._speeds:
                 if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
@@ -54,8 +58,8 @@ class Watch:
                 if speed.outdated():
                     speed.renew()
         logger.info("stopping")
-        for speed, _ in self._speeds:
-            speed.query.stop()
+        for query in [speed.query for speed, _ in self._speeds] + self._drops:
+            query.stop()
         for query in self._archives:
             query.processAllAvailable()
             query.stop()

@@ -24,7 +24,8 @@ from embedded.postgres import Postgres
 from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
 from embedded.spark import SparkJob, command
 
-OWNED = ("kafka", "postgres", "secrets", "lake", "checkpoints", "logs", "positions")  # of what is in the data folder
+# What the stack keeps in its data folder.
+OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
 START_SECONDS = 300
 
 
@@ -62,6 +63,7 @@ class Stack:
             lake_path=f"file://{self.data}/lake",
             checkpoint_path=f"file://{self.data}/checkpoints",
             openfoodfacts_position=self.data / "positions/openfoodfacts.json",
+            drops_path=self.data / "drops",
             api_host=LOCALHOST,
             api_port=ports.api,
             dashboard_port=ports.dashboard,
@@ -69,8 +71,8 @@ class Stack:
         self.environment = {"SPARK_LOCAL_IP": LOCALHOST} | {
             name: str(getattr(self.settings, name.lower()))
             for name in (
-                "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "API_HOST",
-                "API_PORT", "DASHBOARD_PORT", "OPENFOODFACTS_POSITION",
+                "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "DROPS_PATH",
+                "API_HOST", "API_PORT", "DASHBOARD_PORT", "OPENFOODFACTS_POSITION",
             )
         }  # fmt: skip
         self.servers: list[Server] = []

@@ -33,11 +33,13 @@ PIPELINE = Pipeline(
         Check("co2_impossible", "co2 between 300 and 10000"),
     ),
     dedup=Dedup("reading_id", horizon="1 hour"),
+    drops=True,
     lake=(
         LakeTable(
             "silver",
             columns=("reading_id", "sensor_id", "building", "room", "celsius", "humidity", "co2", "event_time"),
         ),
+        LakeTable("gold", view="minutes"),
     ),
     views=(
         View(

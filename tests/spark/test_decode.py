@@ -10,8 +10,9 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame
 
+from app.events import MAX_MESSAGE_BYTES
 from app.model import Column, Count, Pipeline, Topic, View
-from app.parse import END_OF_ARRAY, END_OF_VALUE, MAX_MESSAGE_BYTES
+from app.parse import END_OF_ARRAY, END_OF_VALUE
 from app.transform import decode
 from tests.spark.conftest import Message, Messages, Table, arrived
 

@@ -1,0 +1,117 @@
+"""Which lines of dropped files are new, and which files are not whole yet.
+
+- A file of lines is taken up to its last newline. What follows it is taken when it is an object or array of JSON.
+- A file whose first line opens an object or array that goes on in the next line is a document: one message, which is
+  taken when it is whole.
+- What is not whole waits; a file that has not changed for long enough is taken as it is.
+- A file that grew gives its new lines. One that was changed otherwise gives all of its lines again: the master dataset
+  says which of them it holds.
+- A file whose whole content was once all that was taken of a file, under whatever name, gives nothing.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from app.folder import Seen
+from app.lines import LIMIT, START, Content, Place, is_open, is_whole, lines, measured
+
+logger = logging.getLogger(__name__)
+
+
+class Message(NamedTuple):
+    """A line or a document, and the SHA-256 of its file's content up to its end.
+
+    `again`: lines of a file of this name were taken before, and this may be one of them.
+    """
+
+    name: str
+    source: str
+    value: bytes
+    again: bool
+
+
+class Dropped:
+    """The files of a folder, and what is known of them."""
+
+    def __init__(self, folder: Path, ends: Iterable[tuple[str, str]]) -> None:
+        """`ends`: for each time that lines of a file were taken, the file's name and the source of the last of them."""
+        self._folder = folder
+        self._names: set[str] = set()
+        self._ends: set[str] = set()
+        for name, source in ends:
+            self._names.add(name)
+            self._ends.add(source)
+        self._places: dict[str, Place] = {}  # of files of lines, up to where they were taken
+        self._waiting: set[str] = set()
+
+    def take(self, seen: Iterable[Seen]) -> Iterator[Message]:
+        """The messages of files that changed or are settled, each file's in their order.
+
+        A file that is known comes before a new one, which may be a copy of what the known one has become. A file that
+        is gone gives nothing.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        for name, settled in sorted(seen, key=lambda file: (file.name not in self._names, file.name)):
+            try:
+                file = (self._folder / name).open("rb")
+            except FileNotFoundError:
+                continue
+            with file:
+                yield from self._messages(name, settled, file)
+
+    def _messages(self, name: str, settled: bool, file: BinaryIO) -> Iterator[Message]:
+        if settled and name not in self._waiting:
+            return
+        content, known = measured(file, self._places.get(name, START))
+        if content.end.source in self._ends:
+            self._nothing_waits(name)
+            return
+        again, last = name in self._names, None
+        for text, last in self._texts(name, settled, file, known, content.end):
+            yield Message(name, last.source, text, again)
+        if last is not None:
+            self._names.add(name)
+            self._ends.add(last.source)
+
+    def _texts(
+        self, name: str, settled: bool, file: BinaryIO, known: Content, end: Place
+    ) -> Iterator[tuple[bytes, Place]]:
+        """What is taken of a file that ends at `end`: the texts after what is known of it, and where each ends."""
+        for number, line in enumerate(lines(file, known), start=known.position):
+            if number == 0 and line.ended and is_open(line.text):
+                yield from self._document(name, settled, file, end)
+                return
+            whole = line.ended or is_whole(line.text)
+            if not whole and not settled:
+                self._waits(name, "its last line is not whole")
+                return
+            yield line.text, line.place
+            if whole:
+                self._places[name] = line.place
+        self._nothing_waits(name)
+
+    def _document(self, name: str, settled: bool, file: BinaryIO, end: Place) -> Iterator[tuple[bytes, Place]]:
+        file.seek(0)
+        text = file.read(min(LIMIT, end.position))
+        if settled or is_whole(text):
+            yield text, end
+            self._nothing_waits(name)
+        else:
+            self._waits(name, "it is a document that is not whole")
+
+    def _waits(self, name: str, why: str) -> None:
+        if name not in self._waiting:
+            self._waiting.add(name)
+            logger.warning(
+                "%s waits: %s; once it has not changed for DROPS_WAIT seconds, it is taken as it is",
+                self._folder / name, why,
+            )  # fmt: skip
+
+    def _nothing_waits(self, name: str) -> None:
+        if name in self._waiting:
+            self._waiting.remove(name)
+            logger.warning("%s waits no longer: all of it is taken", self._folder / name)

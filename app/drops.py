@@ -1,0 +1,114 @@
+"""The query of dropped files: their lines into the master dataset, once.
+
+What was taken before is what the master dataset holds, so each start makes its own checkpoint anew. A micro-batch is
+told which files changed, reads them, and appends what is new in commits of bounded size, each with the next offsets.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from app.changes import changed_files
+from app.checkpoint import Checkpoint
+from app.dropped import Dropped, Message
+from app.folder import Seen
+from app.lake import DROPPED, Lake, LakeError
+from app.ledger import Ledger
+from app.settings import Settings
+
+COMMIT_BYTES = 32 * 1024 * 1024  # that the messages of a commit may take, but for the last of them
+MESSAGE_BYTES = 300  # that a message takes beside its value
+
+
+class Drops:
+    """The dropped files of one pipeline."""
+
+    def __init__(self, lake: Lake, ledger: Ledger, settings: Settings) -> None:
+        self.lake = lake
+        self.ledger = ledger
+        self.settings = settings
+        self.folder = settings.drops_path / ledger.pipeline.name
+        path = f"{settings.checkpoint_path}/{ledger.pipeline.name}/drops"
+        self.checkpoint = Checkpoint(lake.spark, path, ledger.pipeline.topic.name)
+        self.next = 0
+
+    def start(self) -> StreamingQuery:
+        """Makes the folder, and starts the query with all files that are in it.
+
+        Raises:
+            LakeError: the folder cannot be made.
+        """
+        self.ledger.claim("drops")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LakeError(
+                f"{self.ledger.pipeline.name}: the folder of dropped files {self.folder} cannot be made: "
+                f"{error.strerror}; set DROPS_PATH to a folder that can be written to"
+            ) from error
+        self.next = self.lake.held_of_files().get(DROPPED, 0)
+        self.files = Dropped(self.folder, self._ends())
+        self.checkpoint.delete()
+        return (
+            changed_files(self.lake.spark, self.folder, self.settings.drops_wait)
+            .writeStream.queryName(f"drops {self.ledger.pipeline.name}")
+            .option("checkpointLocation", self.checkpoint.path)
+            .trigger(processingTime=f"{self.settings.archive_interval} seconds")
+            .foreachBatch(self.write)
+            .start()
+        )
+
+    def write(self, changes: DataFrame, _: int) -> None:
+        """Appends what is new in the files that changed."""
+        seen = [Seen(os.fsdecode(row["name"]), row["settled"]) for row in changes.collect()]
+        fixed = {"topic": F.lit(None), "partition": F.lit(DROPPED), "timestamp": F.lit(datetime.now(UTC))}
+        for messages in lots(self.files.take(seen)):
+            if new := self._not_held(messages):
+                self.lake.append(self._frame(new).withColumns(fixed))
+                self.next += len(new)
+
+    def _ends(self) -> list[tuple[str, str]]:
+        """Of each time that lines of a file were taken: the file's name, and the source of the last of them."""
+        last = self._held().groupBy("key", "timestamp").agg(F.max_by("source", "offset").alias("source"))
+        return [(os.fsdecode(row["key"]), row["source"]) for row in last.collect()]
+
+    def _held(self) -> DataFrame:
+        return self.lake.bronze().filter(F.col("partition") == DROPPED)
+
+    def _not_held(self, messages: list[Message]) -> list[Message]:
+        """The messages that the master dataset does not hold yet."""
+        again = [message for message in messages if message.again]
+        if not again:
+            return messages
+        named = self._frame(again).select("key", "source")
+        found = self._held().join(named, ["key", "source"], how="left_semi").select("key", "source").collect()
+        held = {(os.fsdecode(row["key"]), row["source"]) for row in found}
+        return [message for message in messages if (message.name, message.source) not in held]
+
+    def _frame(self, messages: list[Message]) -> DataFrame:
+        columns = {
+            "key": pa.array([os.fsencode(message.name) for message in messages], pa.binary()),
+            "value": pa.array([message.value for message in messages], pa.binary()),
+            "source": pa.array([message.source for message in messages], pa.string()),
+            "offset": pa.array(range(self.next, self.next + len(messages)), pa.int64()),
+        }
+        return self.lake.spark.createDataFrame(pa.table(columns))
+
+
+def lots(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """The messages in lists that each take COMMIT_BYTES, and less than one message more; the last may take less."""
+    lot: list[Message] = []
+    size = 0
+    for message in messages:
+        lot.append(message)
+        size += len(message.value) + MESSAGE_BYTES
+        if size >= COMMIT_BYTES:
+            yield lot
+            lot, size = [], 0
+    if lot:
+        yield lot
