@@ -31,10 +31,11 @@ from producers.climate import Reading, readings
 from producers.disorder import happened, now, repeated
 from producers.dropping import Files, messages_per_file
 from producers.encoding import encoded
-from producers.options import Run, disorder_options, percentage, producer_options
+from producers.options import Run, disorder_options, percentage, producer_options, valid_settings
 from producers.producing import Message, deliver, produce
 
 RUNS = UUID("2b1c6e0e-93a4-4d0d-8a5c-6f6f0a3d1b77")  # namespace of the runs that have a seed
+DROPS = Path("DROPS_PATH/sensors")  # where the streaming job looks; stands for the setting
 FAULTS: tuple[dict[str, Any], ...] = (
     {"temperature": None},
     {"humidity": None},
@@ -87,14 +88,21 @@ class Sensors:
 @click.option("--buildings", type=click.IntRange(min=1), default=3, show_default=True, help="Each has 8 sensors")
 @disorder_options
 @percentage("--bad", "Share of readings that belong in the quarantine")
-@click.option("--files", type=click.Path(path_type=Path, file_okay=False), help="Drop files here, send nothing")
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path, file_okay=False),
+    is_flag=False,
+    flag_value=DROPS,
+    help="Drop files here, send nothing; without a folder: DROPS_PATH/sensors",
+)
 @percentage("--twice", "Share of the files that are dropped once more")
 @percentage("--half-written", "Share of the files that can be seen while they are half-written")
 def main(run: Run, files: Path | None, twice: float, half_written: float, **mix: Any) -> None:
     """Send readings of sensors until --count is reached, or SIGINT or SIGTERM comes."""
     messages = Sensors(seed=run.seed, **mix).messages(run.numbers(), now)
     if files is not None:
-        outlet = Files(files, messages_per_file(run.rate), twice, half_written, run.seed)
+        folder = valid_settings().drops_path / "sensors" if files == DROPS else files
+        outlet = Files(folder, messages_per_file(run.rate), twice, half_written, run.seed)
         deliver(messages, outlet, run.rate)
         click.echo(outlet)
     elif twice or half_written:

@@ -44,6 +44,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[S
         secrets_path=data / "secrets",
         lake_path=f"file://{data}/lake",
         checkpoint_path=f"file://{data}/checkpoints",
+        drops_path=data / "drops",
         archive_interval=1,
         archive_wait=60,
     )

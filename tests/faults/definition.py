@@ -19,9 +19,9 @@ def definition(name: str, **changes: Any) -> Pipeline:
     return replace(PIPELINE, **(own | changes))
 
 
-def give_it_to_the_job() -> None:
+def give_it_to_the_job(**changes: Any) -> None:
     """Makes the job of this process run the pipeline named in the environment, whatever it is asked for."""
-    pipeline = definition(os.environ[VARIABLE])
+    pipeline = definition(os.environ[VARIABLE], **changes)
 
     def select(wanted: Iterable[str]) -> list[Pipeline]:  # noqa: ARG001
         return [pipeline]

@@ -18,6 +18,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from app.archive import Archive
 from app.batch import run
+from app.drops import Drops
 from app.job import connected
 from app.lake import Lake
 from app.ledger import Ledger
@@ -97,6 +98,28 @@ class Stack:
             archive = Archive(self.lake, ledger, self.settings)
             finish(archive.start(accept_loss))
         return archive
+
+    @contextmanager
+    def dropping(self) -> Iterator[StreamingQuery]:
+        """The query of dropped files, which is stopped at the end."""
+        with self.working(Role.SPEED) as ledger:
+            query = Drops(self.lake, ledger, self.settings).start()
+            try:
+                yield query
+            finally:
+                query.stop()
+
+    def take_drops(self) -> None:
+        """Runs the query of dropped files until it has taken all there are, then stops it."""
+        with self.dropping() as query:
+            query.processAllAvailable()
+
+    @property
+    def drops(self) -> Path:
+        """The folder that files are dropped into."""
+        folder = self.settings.drops_path / self.pipeline.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def batch(self, full: bool = False, **options: Any) -> Version:
         with self.working(Role.BATCH) as ledger:

@@ -1,6 +1,8 @@
 """`kill -9` of a job at the worst moment: afterwards everything is counted, once."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,9 +12,10 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
+from app.model import LakeTable
 from embedded.spark import command
 from tests.faults.definition import VARIABLE
-from tests.integration.conftest import Stack, event
+from tests.integration.conftest import NewStack, Stack, event
 
 FAULTS = Path(__file__).resolve().parents[1] / "faults"
 SECONDS = 180  # that a job may take, Spark's start included
@@ -24,7 +27,8 @@ def submitted(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A job with a fault, as a process with a session of its own; what is left of it is killed."""
     words = [*command(job, memory="512m")[:-1], str(FAULTS / script)]
-    at = stack.settings.model_dump(include={"kafka_bootstrap_servers", "pg_url", "lake_path", "checkpoint_path"})
+    given = {"kafka_bootstrap_servers", "pg_url", "lake_path", "checkpoint_path", "drops_path"}
+    at = stack.settings.model_dump(include=given)
     at |= {"secrets_path": stack.settings.secrets_path, "archive_interval": 1, "archive_wait": 60}
     own = {name.upper(): str(value) for name, value in at.items()} | {VARIABLE: stack.pipeline.name}
     with (folder / "log").open("wb") as log:
@@ -81,6 +85,44 @@ def test_a_batch_job_killed_before_it_publishes_leaves_the_version_before_exact(
     assert stack.table("silver", "event_id") == [("1",), ("2",), ("3",)]
     assert len(stack.table("quarantine", "_offset")) == 2
     assert stack.verify().exact
+
+
+def test_a_streaming_job_killed_after_it_took_dropped_files_takes_nothing_again(
+    new_stack: NewStack, tmp_path: Path
+) -> None:
+    stack = new_stack(drops=True)
+    written = [json.dumps(event(f"{number}")) for number in range(3)]
+    (stack.drops / "a.json").write_text("\n".join(written))
+    (stack.drops / "b.json").write_text('{"event_id": "half')
+    with submitted(stack, "streaming", "streaming_killed_after_drop.py", tmp_path) as job:
+        wait_until_killed(job, tmp_path)
+    assert [(partition, offset) for partition, offset, _ in stack.bronze()] == [(-2, 0), (-2, 1), (-2, 2)]
+    assert f"{stack.drops}/b.json waits" in (tmp_path / "log").read_text()
+    shutil.copy(stack.drops / "a.json", stack.drops / "c.json")
+    (stack.drops / "b.json").write_text(json.dumps(event("3")))
+    stack.take_drops()
+    assert [value.decode() for _, _, value in stack.bronze() if value] == [*written, json.dumps(event("3"))]
+    stack.send(event("0"), event("4"))
+    version = stack.count_everything()
+    assert (version.accepted, version.duplicates, version.quarantined) == (5, 1, 0)
+    assert stack.verify().exact
+
+
+def test_a_batch_job_killed_after_it_published_leaves_the_tables_of_views_to_the_next(
+    new_stack: NewStack, tmp_path: Path
+) -> None:
+    stack = new_stack(lake=(LakeTable("gold", view="clients"),))
+    stack.send(event("1", amount="1.10"))
+    stack.count_everything()
+    stack.send(event("2", amount="2.20"))
+    stack.stream()
+    stack.archive()
+    with submitted(stack, "batch", "batch_killed_after_publish.py", tmp_path) as job:
+        wait_until_killed(job, tmp_path)
+    assert stack.rows(f"SELECT version FROM serving.status WHERE pipeline = '{stack.pipeline.name}'") == [(2,)]
+    assert stack.table("gold", "client", "total", "_version") == [("ada", Decimal("1.10"), 1)]
+    stack.batch()
+    assert stack.table("gold", "client", "total", "_version") == [("ada", Decimal("3.30"), 3)]
 
 
 def _commits(stack: Stack) -> list[str]:

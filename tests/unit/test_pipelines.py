@@ -45,6 +45,7 @@ SAME: dict[str, dict[str, Any]] = {
     "a view's description": view(description="Something else"),
     "the partitions": {"topic": m.Topic("sales", 30)},
     "the history": {"history": ()},
+    "dropped files": {"drops": True},
     "an example": {"examples": (m.Example("{}", reason="missing_id"),)},
     "the limit of the quarantine": {"max_quarantined_percent": 1},
 }
@@ -62,6 +63,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "the horizon": {"dedup": m.Dedup("id", "2 hours")},
     "no dedup": {"dedup": None},
     "a filter of the lake": {"lake": (m.LakeTable("silver", where="amount > 2"),)},
+    "a lake table of a view": {"lake": (m.LakeTable("silver", view="kinds"),)},
     "a measure's kind": view(measures=(m.Count("events"), m.Max("total", of="amount"))),
     "another kind of the same fields": view(measures=(m.Count("events"), m.Min("total", of="amount"))),
     "a measure's name": view(measures=(m.Count("events"), m.Sum("sum", of="amount"))),

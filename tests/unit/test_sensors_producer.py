@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.settings import settings
 from producers.climate import Reading
 from producers.producing import Message
 from producers.sensors import FAULTS, Sensors, main
@@ -190,6 +191,19 @@ def test_files_hold_the_readings_of_the_seed_and_the_count(tmp_path: Path) -> No
     expected = [reading(message) for message in messages(Sensors(bad=1.0, seed=5), 2_500)]
     for line, one in zip(itertools.chain(*found), expected, strict=True):
         assert json.loads(line, parse_float=Decimal) | {"event_time": None} == one | {"event_time": None}
+
+
+def test_files_without_a_folder_are_dropped_where_the_streaming_job_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPS_PATH", str(tmp_path))
+    settings.cache_clear()
+    done = CliRunner().invoke(main, ["--files", "--count", "10", "--rate", "0"])
+    settings.cache_clear()
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    (file,) = (tmp_path / "sensors").iterdir()
+    assert len(file.read_bytes().splitlines()) == 10
 
 
 def test_files_can_come_twice_and_half_written(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def test_a_setting_cannot_be_changed_after_it_was_read() -> None:
         ("ARCHIVE_INTERVAL", "", "valid integer"),
         ("ARCHIVE_WAIT", "0", "greater than or equal to 1"),
         ("ARCHIVE_WAIT", "86401", "less than or equal to 86400"),
+        ("DROPS_WAIT", "0", "greater than or equal to 1"),
+        ("DROPS_WAIT", "86401", "less than or equal to 86400"),
         ("KEEP_VERSIONS", "1", "greater than or equal to 2"),
         ("KEEP_VERSIONS", "101", "less than or equal to 100"),
         ("API_PORT", "0", "greater than or equal to 1"),
