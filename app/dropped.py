@@ -56,6 +56,8 @@ class Dropped:
             OSError: a file cannot be read.
         """
         for name, settled in sorted(seen, key=lambda file: (file.name not in self._names, file.name)):
+            if settled and name not in self._waiting:
+                continue
             try:
                 file = (self._folder / name).open("rb")
             except FileNotFoundError:
@@ -64,8 +66,6 @@ class Dropped:
                 yield from self._messages(name, settled, file)
 
     def _messages(self, name: str, settled: bool, file: BinaryIO) -> Iterator[Message]:
-        if settled and name not in self._waiting:
-            return
         content, known = measured(file, self._places.get(name, START))
         if content.end.source in self._ends:
             self._nothing_waits(name)
@@ -82,12 +82,12 @@ class Dropped:
     ) -> Iterator[tuple[bytes, Place]]:
         """What is taken of a file that ends at `end`: the texts after what is known of it, and where each ends."""
         for number, line in enumerate(lines(file, known), start=known.position):
-            if number == 0 and line.ended and is_open(line.text):
+            if number == 0 and is_open(line.text):
                 yield from self._document(name, settled, file, end)
                 return
             whole = line.ended or is_whole(line.text)
             if not whole and not settled:
-                self._waits(name, "its last line is not whole")
+                self._waits(name)
                 return
             yield line.text, line.place
             if whole:
@@ -101,15 +101,15 @@ class Dropped:
             yield text, end
             self._nothing_waits(name)
         else:
-            self._waits(name, "it is a document that is not whole")
+            self._waits(name)
 
-    def _waits(self, name: str, why: str) -> None:
+    def _waits(self, name: str) -> None:
         if name not in self._waiting:
             self._waiting.add(name)
             logger.warning(
-                "%s waits: %s; once it has not changed for DROPS_WAIT seconds, it is taken as it is",
-                self._folder / name, why,
-            )  # fmt: skip
+                "%s waits: what it ends with is not whole; unchanged for DROPS_WAIT seconds, it is taken as it is",
+                self._folder / name,
+            )
 
     def _nothing_waits(self, name: str) -> None:
         if name in self._waiting:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.dropped import Dropped
 from app.events import MAX_MESSAGE_BYTES
-from app.folder import Folder
+from app.folder import Folder, Seen
 
 WAIT = 600.0
 LINES = st.one_of(
@@ -176,6 +176,26 @@ def test_a_copy_that_becomes_another_file_gives_all_of_its_lines(reader: Reader)
     assert reader.look() == ["start", "more"]
 
 
+def test_of_a_file_that_grew_only_the_new_lines_are_looked_up(reader: Reader) -> None:
+    reader.write("a.json", "1\n2\n")
+    reader.look()
+    reader.append("a.json", "3\n")
+    assert [(found.value, found.again) for found in reader.dropped.take(reader.folder.look(2))] == [(b"3", True)]
+
+
+def test_a_file_that_is_settled_and_waits_for_nothing_is_not_read_again(reader: Reader) -> None:
+    reader.write("a.json", "1\n")
+    reader.look()
+    (reader.path / "a.json").unlink()
+    (reader.path / "a.json").mkdir()
+    assert list(reader.dropped.take([Seen("a.json", settled=True)])) == []
+
+
+def test_only_the_first_line_begins_a_document(reader: Reader) -> None:
+    reader.write("a.json", "1\n{\n2\n")
+    assert reader.look() == ["1", "{", "2"]
+
+
 def test_files_that_begin_alike_and_lines_that_are_alike_are_all_taken(reader: Reader) -> None:
     reader.write("a.json", "1\n1\n")
     reader.write("b.json", "1\n1\n1\n")
@@ -238,6 +258,21 @@ def test_a_file_that_is_whole_is_said_to_be_when_it_was_said_to_wait(
     assert [message.removeprefix(f"{reader.path}/").split(": ")[0] for message in caplog.messages] == [
         "a.json waits",
         "a.json waits no longer",
+    ]
+
+
+def test_a_file_that_waits_no_longer_as_it_has_become_a_copy_is_said_to(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.write("a.json", "1\n")
+    reader.write("b.json", "1")
+    reader.write("c.json", "[")
+    assert reader.look() == ["1"]
+    reader.write("c.json", "1\n")
+    assert reader.look() == []
+    assert [message.removeprefix(f"{reader.path}/").split(": ")[0] for message in caplog.messages] == [
+        "c.json waits",
+        "c.json waits no longer",
     ]
 
 

@@ -1,6 +1,8 @@
 """What a look at a folder of dropped files finds: each change once, no file that is still being made, no folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,11 +53,27 @@ def test_a_file_with_the_size_and_the_time_that_it_had_has_changed_all_the_same(
 
 
 def test_a_change_right_after_a_look_is_not_missed(folder: Folder, tmp_path: Path) -> None:
-    """The clock of a file system may stand still for milliseconds."""
-    path = tmp_path / "a.json"
-    for number in range(200):
-        path.write_text(str(number % 10))
-        assert folder.look(number) == [Seen("a.json", False)]
+    """The clock of a file system may stand still for milliseconds: what has just changed is named again."""
+    (tmp_path / "a.json").write_text("1")
+    assert folder.look(0) == [Seen("a.json", False)]
+    assert folder.look(1) == [Seen("a.json", False)]
+
+
+def test_a_file_that_is_taken_away_while_the_folder_is_listed_is_passed_over(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def scandir(path: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scan(path) as entries:
+            found = list(entries)
+        (tmp_path / "a.json").unlink()
+        yield found
+
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text("1")
+    assert folder.look(0) == [Seen("b.json", False)]
 
 
 def test_names_of_files_that_are_being_made_other_names_and_folders_are_passed_over(
