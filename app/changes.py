@@ -4,11 +4,13 @@ The folder is looked at by one process of the driver, once a trigger, and what i
 """
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, SimpleDataSourceStreamReader
@@ -45,7 +47,15 @@ class ChangedFiles(DataSource):
         return Changes(Folder(Path(options["path"]), float(options["wait"])))
 
 
+def send_as_they_are(*classes: type) -> None:
+    """Makes the process that looks get the modules of these classes with the classes: it need not find this package."""
+    pickle: Any = cloudpickle
+    for one in classes:
+        pickle.register_pickle_by_value(sys.modules[one.__module__])
+
+
 def changed_files(spark: SparkSession, folder: Path, wait: float) -> DataFrame:
     """The stream of a folder: `name` of a file that changed, or is `settled` since `wait` seconds."""
+    send_as_they_are(Changes, Folder)
     spark.dataSource.register(ChangedFiles)
     return spark.readStream.format(ChangedFiles.name()).option("path", str(folder)).option("wait", wait).load()

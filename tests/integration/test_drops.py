@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -13,10 +14,12 @@ from pyspark.errors import StreamingQueryException
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app import drops
+from app.dropped import Dropped
 from app.drops import Drops
 from app.lake import DROPPED, LakeError
 from app.ledger import Ledger, LedgerError
 from app.postgres import Role
+from app.watch import StreamFailed, Watch
 from tests.integration.conftest import NewStack, Stack, event
 
 SECONDS = 60
@@ -145,6 +148,17 @@ def test_a_folder_that_cannot_be_read_any_more_stops_the_query_with_its_name(sta
             query.processAllAvailable()
 
 
+@pytest.mark.usefixtures("default_signals")
+def test_a_query_of_dropped_files_that_fails_stops_the_job(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stack.drops / "a.json").write_text(lines("1"))
+    monkeypatch.setattr(Dropped, "take", _fail)
+    watch = Watch(stack.spark)
+    with stack.dropping() as query:
+        watch.drops(query)
+        with pytest.raises(StreamFailed, match=r"(?s)^drops test\w+ stopped: .*the disk is gone"):
+            watch.until_stopped()
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     settings = stack.settings.model_copy(update={"drops_path": tmp_path / "file"})
@@ -159,6 +173,19 @@ def test_only_one_process_takes_the_files_of_a_pipeline(stack: Stack) -> None:
     other = Ledger(stack.connection(Role.SPEED), stack.pipeline)
     with stack.dropping(), pytest.raises(LedgerError, match="another process already does the drops"):
         Drops(stack.lake, other, stack.settings).start()
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Puts back what a watch sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _fail(*_: object) -> None:
+    raise OSError("the disk is gone")
 
 
 def _until(condition: Callable[[], bool]) -> None:
