@@ -81,10 +81,12 @@ class Dropped:
         self, name: str, settled: bool, file: BinaryIO, known: Content, end: Place
     ) -> Iterator[tuple[bytes, Place]]:
         """What is taken of a file that ends at `end`: the texts after what is known of it, and where each ends."""
-        for number, line in enumerate(lines(file, known), start=known.position):
-            if number == 0 and is_open(line.text):
+        first = known.end == START
+        for line in lines(file, known):
+            if first and is_open(line.text):
                 yield from self._document(name, settled, file, end)
                 return
+            first = False
             whole = line.ended or is_whole(line.text)
             if not whole and not settled:
                 self._waits(name)

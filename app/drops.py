@@ -35,6 +35,7 @@ class Drops:
         self.folder = settings.drops_path / ledger.pipeline.name
         path = f"{settings.checkpoint_path}/{ledger.pipeline.name}/drops"
         self.checkpoint = Checkpoint(lake.spark, path, ledger.pipeline.topic.name)
+        self.files = Dropped(self.folder, [])
         self.next = 0
 
     def start(self) -> StreamingQuery:
