@@ -19,7 +19,11 @@ from app.folder import Folder
 
 
 class Changes(SimpleDataSourceStreamReader):
-    """Looks at the folder; an offset counts the looks that found something."""
+    """Looks at the folder; an offset counts the first look, and those that found something.
+
+    Spark begins with a micro-batch also where the first look finds nothing, and it keeps only what lies between two
+    offsets.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -29,7 +33,8 @@ class Changes(SimpleDataSourceStreamReader):
 
     def read(self, start: dict[str, int]) -> tuple[Iterator[tuple[bytes, bool]], dict[str, int]]:
         seen = self._folder.look(time.monotonic())
-        return iter([(os.fsencode(name), settled) for name, settled in seen]), {"look": start["look"] + bool(seen)}
+        look = start["look"] + 1 if seen or not start["look"] else start["look"]
+        return iter([(os.fsencode(name), settled) for name, settled in seen]), {"look": look}
 
 
 class ChangedFiles(DataSource):
