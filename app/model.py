@@ -68,7 +68,7 @@ class Pipeline:
         return tuple(table for table in self.lake if table.view is None)
 
     @property
-    def view_tables(self) -> dict[str, View]:
+    def view_tables(self) -> dict[str, View | Alert]:
         """The lake tables of the rows of a view: their names, and the views."""
         views = {view.name: view for view in self.views}
         return {table.name: views[table.view] for table in self.lake if table.view is not None}
