@@ -22,7 +22,7 @@ from app.versions import Version
 @job("batch")
 def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
     at = settings()
-    spark = session("tidemark batch")
+    spark = session(at, "tidemark batch")
     with connected(at, Role.BATCH) as connect:
         layers = [(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
         for _ in repeated(every):

@@ -24,14 +24,21 @@ from app.postgres import Connection, connect
 from app.settings import Settings
 from app.watch import StreamFailed
 
+
+class ServerEnded(Exception):
+    """A server has ended by itself."""
+
+
+logger = logging.getLogger(__name__)
+LOOK_SECONDS = 1
 EXPECTED = (
-    LakeError, LedgerError, LogShorter, OffsetGap, QualityError, StreamFailed, TopicMissing, TopicRemade,
+    LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing, TopicRemade,
     FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
 )  # fmt: skip
 
 
 def job(command: str) -> Callable[[Callable[..., None]], Callable[[], None]]:
-    """Makes a main of a function that takes the definitions of the pipelines, then what else the command can be given.
+    """Makes a main of a function that takes what the command can be given: `pipelines` as their definitions.
 
     The main logs to standard error, and ends an expected error with its message and exit code 1.
     """
@@ -44,7 +51,9 @@ def job(command: str) -> Callable[[Callable[..., None]], Callable[[], None]]:
             for noisy in ("py4j", "kafka"):
                 logging.getLogger(noisy).setLevel(logging.WARNING)
             try:
-                function(pipelines.select(given.pop("pipelines")), **given)
+                if "pipelines" in given:
+                    given["pipelines"] = pipelines.select(given["pipelines"])
+                function(**given)
             except EXPECTED as error:
                 sys.exit(f"Error: {str(error).strip()}")
 
@@ -68,10 +77,7 @@ def connected(settings: Settings, role: str) -> Iterator[Callable[[], Connection
 
 def repeated(every: int | None) -> Iterator[int]:
     """The runs of a job: one, or one every `every` seconds until SIGTERM or SIGINT, which lets a run end first."""
-    stop = threading.Event()
-    if every is not None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+    stop = threading.Event() if every is None else _asked_to_stop()
     run = 0
     while not stop.is_set():
         started = time.monotonic()
@@ -80,3 +86,25 @@ def repeated(every: int | None) -> Iterator[int]:
         if every is None:
             return
         stop.wait(max(0.0, every - (time.monotonic() - started)))
+
+
+def serve_until_stopped(name: str, serving: Callable[[], bool]) -> None:
+    """Returns after SIGTERM or SIGINT. Looks every second whether the server is still `serving`.
+
+    Raises:
+        ServerEnded: it is not.
+    """
+    stop = _asked_to_stop()
+    logger.info("%s is ready; stop with Ctrl-C or SIGTERM", name)
+    while not stop.wait(LOOK_SECONDS):
+        if not serving():
+            raise ServerEnded(f"{name} has ended by itself; the lines above say why. Mend that, then start it again")
+    logger.info("stopping")
+
+
+def _asked_to_stop() -> threading.Event:
+    """What SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

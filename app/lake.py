@@ -6,6 +6,8 @@
     LAKE_PATH/<pipeline>/serving/<view>      a copy of a merged view, with _version and _offsets
     LAKE_PATH/<pipeline>/ids/<fingerprint>   identity and position of every event counted, where there is a dedup
 
+In SQL they are <pipeline>.bronze, .quarantine, .<table> and .serving_<view>; the ids are of no use to a reader.
+
 Two partitions are not Kafka's; their timestamps are the moments at which their lines were taken, and their offsets
 count the lines of all files in the order they came:
 
@@ -25,6 +27,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from app.catalog import Catalog
 from app.events import ARRIVAL
 from app.expressions import tolerant
 from app.ledger import Offsets
@@ -80,14 +83,18 @@ class Lake:
         jvm: Any = spark._jvm
         # Hadoop's spelling of the path: Delta takes file:/a and file:///a for two places.
         self.root = jvm.org.apache.hadoop.fs.Path(f"{root}/{pipeline.name}").toString()
+        self.catalog = Catalog(spark, pipeline.name, self.root)
         self._make_bronze()
 
     def path(self, table: str) -> str:
         return f"{self.root}/{table}"
 
     def _make_bronze(self) -> None:
-        maker = DeltaTable.createIfNotExists(self.spark).location(self.path("bronze")).addColumns(BRONZE)
-        maker.property("delta.appendOnly", "true").execute()
+        path = self.path("bronze")
+        if not DeltaTable.isDeltaTable(self.spark, path):  # to make one asks the metastore, and is needed once
+            maker = DeltaTable.createIfNotExists(self.spark).location(path).addColumns(BRONZE)
+            maker.property("delta.appendOnly", "true").execute()
+        self._register("bronze")
 
     def bronze(self) -> DataFrame:
         """The master dataset: one row a message, as it came."""
@@ -169,8 +176,10 @@ class Lake:
         for table in self.pipeline.event_tables:
             rows = accepted.filter(tolerant(table.where, self.pipeline.types)) if table.where else accepted
             self._write(table.name, rows.select(*POSITION, ARRIVAL, *_columns(table, self.pipeline)), start)
+            self._register(table.name)
         quarantined = events.filter("_reason is not null")
         self._write("quarantine", quarantined.select("_reason", "_topic", *POSITION, ARRIVAL, "_value"), start)
+        self._register("quarantine")
         if self.pipeline.dedup:
             self._write(
                 self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
@@ -180,7 +189,11 @@ class Lake:
         """Replaces all rows and columns of a table, in one commit. Returns what it is then."""
         path = self.path(table)
         rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
+        self._register(table)
         return self.spark.read.format("delta").load(path)
+
+    def _register(self, table: str) -> None:
+        self.catalog.register(table.replace("/", "_"), self.path(table))
 
     def _write(self, table: str, rows: DataFrame, start: Offsets | None) -> None:
         writer = rows.write.format("delta").mode("overwrite")

@@ -1,66 +1,23 @@
 """Brings Postgres to what the code needs: roles, migrations, and the tables of every definition. Safe to run again."""
 
 import logging
-import os
-import secrets
-import subprocess
 from typing import Any
-from urllib.parse import quote
 
 import psycopg2.extras
-from psycopg2 import sql
 
+from app.databases import apply_migrations, make_roles
 from app.model import Pipeline
 from app.pipelines import select
-from app.postgres import Connection, Role, connect, password
+from app.postgres import Connection, Role, connect
 from app.relations import relations
 from app.rollups import Served, served
-from app.settings import HOME, Settings, settings
+from app.settings import settings
 
 logger = logging.getLogger(__name__)
 
 
 class NameTaken(Exception):
     """A definition was not registered: another pipeline has a merged view of the same name."""
-
-
-def make_password(at: Settings, user: str) -> str:
-    """The password of a user, made and written with mode 0600 if there is none yet."""
-    at.secrets_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = at.secrets_path / user
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    return password(at, user)
-
-
-def make_roles(at: Settings) -> None:
-    """Makes the roles, as the administrator, and gives them the passwords in SECRETS_PATH."""
-    connection = connect(at, at.pg_admin)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute((HOME / "sql/roles.sql").read_text())
-            for role in Role:
-                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-                cursor.execute(statement.format(sql.Identifier(role), sql.Literal(make_password(at, role))))
-    finally:
-        connection.close()
-
-
-def apply_migrations(at: Settings) -> None:
-    """Applies the migrations of sql/migrations with dbmate, as the migrating role.
-
-    Raises:
-        RuntimeError: dbmate failed; the message is its own.
-    """
-    login = f"{Role.MIGRATE}:{quote(password(at, Role.MIGRATE), safe='')}@"
-    url = at.pg_url.replace("postgresql://", f"postgresql://{login}") + "?sslmode=disable"
-    command = ["dbmate", "--migrations-dir", str(HOME / "sql/migrations"), "--no-dump-schema", "migrate"]
-    environment = os.environ | {"DATABASE_URL": url, "DBMATE_MIGRATIONS_TABLE": "tidemark_migrations.applied"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"dbmate could not migrate {at.pg_url}: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def register(connection: Connection, pipeline: Pipeline) -> bool:

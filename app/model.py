@@ -28,6 +28,7 @@ __all__ = [
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
 RESERVED_TABLES = ("bronze", "quarantine", "ids", "serving")
+SERVING = "serving_"  # what the names of the lake's copies of views begin with, in SQL
 NUMBERS = r"int|bigint|decimal\(.*\)"
 ORDERED_TYPES = rf"{NUMBERS}|timestamp|date"
 
@@ -135,6 +136,10 @@ class Pipeline:
         for table in self.lake:
             if table.name in RESERVED_TABLES:
                 raise ValueError(f"lake[{table.name}].name: every pipeline has a {table.name}; choose another name")
+            if table.name.startswith(SERVING):
+                raise ValueError(
+                    f"lake[{table.name}].name: {SERVING}… is what copies of views are called; choose another name"
+                )
             known(table.columns, types, f"lake[{table.name}].columns")
             if table.view is not None and table.view not in (names := [view.name for view in self.views]):
                 raise ValueError(f"lake[{table.name}].view: {table.view!r} is not a view; allowed: {', '.join(names)}")

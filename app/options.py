@@ -17,7 +17,7 @@ from typing import Any
 HOME = Path(__file__).resolve().parents[1]
 PIPELINES = sorted(module.name for module in pkgutil.iter_modules([str(HOME / "app/pipelines")]))
 _LISTED = ", ".join(PIPELINES)
-PORTS = {"kafka": 9092, "postgres": 5433, "api": 5550, "dashboard": 8501}
+PORTS = {"kafka": 9092, "postgres": 5433, "metastore": 9083, "sql": 10000, "api": 5550, "dashboard": 8501}
 
 
 def parser(command: str) -> ArgumentParser:
@@ -39,7 +39,7 @@ def bench(options: ArgumentParser) -> None:
 
 
 def demo(options: ArgumentParser) -> None:
-    """Run PIPELINES (default: all) on this machine: broker, Postgres, Spark jobs, producers, API and dashboard.
+    """Run PIPELINES (default: all) on this machine: broker, Postgres, Spark jobs, producers, SQL, API and dashboard.
 
     Started again, it goes on where it was. Ctrl-C stops all of it.
     """
@@ -76,13 +76,18 @@ def new_pipeline(options: ArgumentParser) -> None:
     options.add_argument("name", metavar="NAME")
 
 
+def query(options: ArgumentParser) -> None:
+    """Ask HiveServer2 a STATEMENT of SQL, and print its answer as a table."""
+    options.add_argument("statement", nargs="+", metavar="STATEMENT", help="in quotes, or its words")
+
+
 def rollback(options: ArgumentParser) -> None:
     """Point readers of PIPELINE back to the version before the published one, which is withdrawn."""
     options.add_argument("pipelines", metavar="PIPELINE", nargs=1, type=_pipeline)
 
 
 def submit(options: ArgumentParser) -> None:
-    """Run a Spark job on this machine, with a local master."""
+    """Run a Spark job, or a server of the lake's tables, on this machine."""
     jobs = options.add_subparsers(required=True, metavar="JOB", title="jobs")
     for job in JOBS:
         about = _about(job)
@@ -134,6 +139,14 @@ def verify(options: ArgumentParser) -> None:
     _pipelines(options)
 
 
+def metastore(_: ArgumentParser) -> None:
+    """Serve the names of the lake's tables, the Hive metastore, at HIVE_METASTORE_URI, until stopped."""
+
+
+def sql(_: ArgumentParser) -> None:
+    """Serve the lake's tables in SQL, as HiveServer2, at HIVE_SERVER_HOST and HIVE_SERVER_PORT, until stopped."""
+
+
 def _pipelines(options: ArgumentParser) -> None:
     options.add_argument("pipelines", nargs="*", metavar="PIPELINE", type=_pipeline, help=f"there are: {_LISTED}")
 
@@ -175,8 +188,8 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
     return {command.__name__.replace("_", "-"): command for command in commands}
 
 
-JOBS = _named(streaming, batch, serving, verify)
-SCRIPTS = _named(bench, demo, lock, migrate, new_pipeline, rollback, submit, test, topics, verify)
+JOBS = _named(streaming, batch, serving, verify, metastore, sql)
+SCRIPTS = _named(bench, demo, lock, migrate, new_pipeline, query, rollback, submit, test, topics, verify)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from psycopg2.extensions import connection as Connection
 
 from app.settings import Settings
 
-__all__ = ["Connection", "Role", "connect", "password"]
+__all__ = ["METASTORE", "Connection", "Role", "connect", "password", "url"]
+
+METASTORE = "metastore"  # the Hive metastore's database, on the server of PG_URL
 
 
 class Role(StrEnum):
@@ -18,10 +20,11 @@ class Role(StrEnum):
     BATCH = "tidemark_batch"  # cuts and publishes
     SPEED = "tidemark_speed"  # adds increments, advances the ledger
     READ = "tidemark_read"  # selects from the serving schema
+    METASTORE = "tidemark_metastore"  # owns the database of the Hive metastore, and reaches no other
 
 
 def password(settings: Settings, user: str) -> str:
-    """The password of a user: PG_PWD if PG_USER is set, else the content of its file in SECRETS_PATH.
+    """The password of a user: PG_PWD if that is PG_USER, else the content of its file in SECRETS_PATH.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -33,9 +36,16 @@ def password(settings: Settings, user: str) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"no password for the Postgres user {user}: expected the file {path} (made by ./scripts/migrate), "
+            f"no password for the user {user}: expected the file {path} (made by ./scripts/migrate), "
             "or PG_USER and PG_PWD in the environment"
         ) from None
+
+
+def url(settings: Settings, role: str) -> str:
+    """Address of the database that a role works in: PG_URL, or for the role of the metastore its own."""
+    if role != Role.METASTORE:
+        return settings.pg_url
+    return urlsplit(settings.pg_url)._replace(path=f"/{METASTORE}").geturl()
 
 
 def connect(settings: Settings, role: str) -> Connection:
@@ -46,7 +56,7 @@ def connect(settings: Settings, role: str) -> Connection:
     """
     user = settings.pg_user or str(role)
     return psycopg2.connect(
-        settings.pg_url,
+        url(settings, role),
         user=user,
         password=password(settings, user),
         application_name=user.replace("_", "-"),

@@ -19,7 +19,7 @@ from app.settings import settings
 @job("serving")
 def main(pipelines: list[Pipeline], rows: int) -> None:
     at = settings()
-    spark = session("tidemark serving")
+    spark = session(at, "tidemark serving")
     for pipeline in pipelines:
         lake = Lake(spark, at.lake_path, pipeline)
         for view in pipeline.served:

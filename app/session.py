@@ -1,6 +1,11 @@
 """The Spark session of the jobs."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from pyspark.sql import SparkSession
+
+from app.settings import Settings
 
 SETTINGS = {
     # Equal must mean equal: one time zone, and an overflow is an error, never a null.
@@ -34,12 +39,35 @@ STREAMING = {
     "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.metricsEnabled": "false",
 }
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def session(name: str, streaming: bool = False) -> SparkSession:
-    """The session of a job; the master and resources come from spark-submit."""
+def hive(at: Settings) -> dict[str, str]:
+    """What Spark needs to know of the metastore."""
+    return {
+        "spark.sql.catalogImplementation": "hive",
+        "spark.hadoop.hive.metastore.uris": at.hive_metastore_uri,
+        # A metastore that does not answer is no reason to wait long: what it is told can be told again.
+        "spark.hadoop.hive.metastore.connect.retries": "1",
+        "spark.hadoop.hive.metastore.client.socket.timeout": "30s",
+        # The partitions of a table are the folders there are.
+        "spark.sql.hive.manageFilesourcePartitions": "false",
+        "spark.sql.warehouse.dir": warehouse(at),
+    }
+
+
+def warehouse(at: Settings) -> str:
+    """Where Hive would put a table that names no place. None of ours is there, and no pipeline has this name."""
+    return f"{at.lake_path}/_warehouse"
+
+
+def session(at: Settings, name: str, streaming: bool = False, more: Mapping[str, str] = NOTHING) -> SparkSession:
+    """The session of a job; the master and resources come from spark-submit. The metastore is asked when first needed.
+
+    `more` are settings of Spark that only this job has.
+    """
     builder = SparkSession.builder.appName(name)
-    for key, value in (SETTINGS | (STREAMING if streaming else {})).items():
+    for key, value in (SETTINGS | (STREAMING if streaming else {}) | hive(at) | dict(more)).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")

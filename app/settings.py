@@ -30,6 +30,12 @@ def _lake_uri(uri: str) -> str:
     return uri
 
 
+def _thrift_uri(uri: str) -> str:
+    if not re.fullmatch(r"thrift://[^\s/@:?]+:\d{1,5}", uri):
+        raise ValueError("expected thrift://HOST:PORT")
+    return uri
+
+
 def _http_url(url: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
         raise ValueError("expected https://HOST, or http://HOST:PORT")
@@ -76,6 +82,16 @@ class Settings(BaseSettings):
     )
     keep_versions: int = Field(
         2, ge=2, le=100, description="Published versions kept for a rollback, the current included"
+    )
+    hive_metastore_uri: Annotated[str, AfterValidator(_thrift_uri)] = Field(
+        "thrift://127.0.0.1:9083", description="Where the Hive metastore listens, as thrift://HOST:PORT"
+    )
+    hive_server_host: str = Field("127.0.0.1", description="Address HiveServer2 listens on")
+    hive_server_port: int = Field(10000, ge=1, le=65535, description="Port of HiveServer2")
+    hive_user: str = Field(
+        "tidemark_sql",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="The user of HiveServer2; its password is the file SECRETS_PATH/<user>",
     )
     use_api: bool = Field(
         False, description="Whether products come from the Open Food Facts API; else from the bundled sample"

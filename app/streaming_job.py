@@ -24,7 +24,7 @@ from app.watch import Watch
 @job("streaming")
 def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
     at = settings()
-    spark = session("tidemark streaming", streaming=True)
+    spark = session(at, "tidemark streaming", streaming=True)
     with connected(at, Role.SPEED) as connect:
         watch = Watch(spark)
         for pipeline in pipelines:

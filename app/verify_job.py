@@ -21,7 +21,7 @@ from app.verify import Verdict, verify
 @job("verify")
 def main(pipelines: list[Pipeline]) -> None:
     at = settings()
-    spark = session("tidemark verify")
+    spark = session(at, "tidemark verify")
     with connected(at, Role.BATCH) as connect:
         verdicts = [verify(Lake(spark, at.lake_path, p), Ledger(connect(), p), at) for p in pipelines]
     for verdict in verdicts:

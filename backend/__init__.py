@@ -5,7 +5,7 @@ from flask import Flask
 from app.pipelines import select
 from app.settings import Settings
 from app.settings import settings as of_this_process
-from backend import answers, database, health, pipelines, problems
+from backend import answers, database, health, lake, pipelines, problems
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -17,7 +17,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     select([])
     app = Flask(__name__)
     app.json = answers.ExactJson(app)
-    database.init_app(app, settings or of_this_process())
+    at = settings or of_this_process()
+    database.init_app(app, at)
+    lake.init_app(app, at)
     problems.init_app(app)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(pipelines.blueprint)

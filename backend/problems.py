@@ -5,8 +5,10 @@ from http import HTTPStatus
 
 import psycopg2.errors
 from flask import Flask, Response, json
+from pyhive.exc import OperationalError as Refused
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from thrift.transport.TTransport import TTransportException
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _problem)
     app.register_error_handler(DBAPIError, _database_problem)
     app.register_error_handler(PoolTimeout, _busy)
+    app.register_error_handler(TTransportException, _no_lake)
+    app.register_error_handler(Refused, _lake_problem)
     app.register_error_handler(FileNotFoundError, _no_password)
 
 
@@ -60,6 +64,25 @@ def _busy(error: PoolTimeout) -> Response:
     return _problem(unavailable("all connections to Postgres are in use; ask again"))
 
 
+def _no_lake(error: TTransportException) -> Response:
+    logger.error("HiveServer2: %s", error)
+    if error.type == TTransportException.TIMED_OUT:
+        detail = "HiveServer2 took longer than the API waits; ask for fewer rows, or look at its load"
+    elif "validating the login" in str(error):
+        detail = "HiveServer2 refuses the API's password; give both the same SECRETS_PATH and HIVE_USER"
+    else:
+        detail = "HiveServer2 does not answer; start it with ./scripts/submit sql, then ask again"
+    return _problem(unavailable(detail))
+
+
+def _lake_problem(error: Refused) -> Response:
+    said = getattr(getattr(error.args[0], "status", None), "errorMessage", None) or str(error)
+    logger.error("HiveServer2: %s", said)
+    if "TABLE_OR_VIEW_NOT_FOUND" in said or "SCHEMA_NOT_FOUND" in said:
+        return _problem(unavailable("the lake has no such table yet; the first run of the batch job makes it"))
+    return _problem(InternalServerError("the API could not read the lake; its log has the error of HiveServer2"))
+
+
 def _no_password(error: FileNotFoundError) -> Response:
     logger.error("%s", error)
-    return _problem(unavailable("the API has no password for Postgres; run ./scripts/migrate, its log names the file"))
+    return _problem(unavailable("the API lacks a password; run ./scripts/migrate, the API's log names the file"))

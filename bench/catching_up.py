@@ -29,7 +29,7 @@ def main() -> None:
     topic, events, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     at = settings()
     servers = at.kafka_bootstrap_servers
-    spark = session("bench", streaming=True)
+    spark = session(at, "bench", streaming=True)
     jvm = psutil.Process(spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]
 
     def tidemark(pipeline: Pipeline) -> None:

@@ -42,7 +42,7 @@ def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tupl
             for name, seconds in self.phases.items():
                 phases.setdefault(f"batch: {name}", []).append(seconds)
 
-    spark = session("bench", streaming=True)
+    spark = session(at, "bench", streaming=True)
     ledger = Ledger(connect(at, Role.SPEED), registered(at, "latency", topic))
     return spark, Timed(spark, ledger, at).start(accept_loss=False)
 

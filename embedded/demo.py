@@ -15,7 +15,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from app import pipelines as declared
 from app.model import Pipeline
-from app.options import parser
+from app.options import PORTS, parser
 from app.relations import Relation
 from embedded.process import ServerError
 from embedded.stack import Ports, Stack
@@ -53,14 +53,19 @@ def start(stack: Stack, every: int) -> None:
         stack.start_kafka()
     with step("Postgres: roles, migrations, tables"):
         stack.start_postgres()
+    with step("Hive metastore"):
+        stack.start_metastore()
     with step("batch job (starts in the background)"):
         stack.start_batch(every)
     with step("streaming job: archive and speed layer"):
         stack.start_streaming()
+    with step("HiveServer2: the lake in SQL"):
+        stack.start_sql()
     with step("API and dashboard"):
         stack.start_faces()
     console.print(f"  API        http://127.0.0.1:{stack.ports.api}/pipelines")
     console.print(f"  dashboard  http://127.0.0.1:{stack.ports.dashboard}")
+    console.print(f"  SQL        hive2://{stack.settings.hive_user}@127.0.0.1:{stack.ports.sql}")
     console.print(f"  logs       {stack.data / 'logs'}")
 
 
@@ -152,7 +157,7 @@ def main() -> None:
     asked = parser("demo").parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    ports = Ports(asked.kafka_port, asked.postgres_port, asked.api_port, asked.dashboard_port)
+    ports = Ports(**{server: getattr(asked, f"{server}_port") for server in PORTS})
     pipelines = declared.select(asked.pipelines)
     try:
         ports.require()

@@ -20,9 +20,11 @@ JOBS = {
     "batch": "app/batch_job.py",
     "serving": "app/serving_layer.py",
     "verify": "app/verify_job.py",
+    "metastore": "app/metastore_server.py",
+    "sql": "app/sql_server.py",
 }
-# Jobs that end after seconds: the second compiler would cost them more than it gives.
-SHORT = ("serving", "verify", "batch")
+# Jobs that end after seconds, or have little to do: the second compiler would cost them more than it gives.
+SHORT = ("serving", "verify", "batch", "metastore", "sql")
 THROUGHPUT = ("-XX:+UseParallelGC",)  # for the others
 
 

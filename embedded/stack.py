@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.databases import apply_migrations, make_roles
 from app.log import log
-from app.migrate import apply_migrations, make_roles, register
+from app.migrate import register
 from app.model import Pipeline
 from app.postgres import Connection, Role, connect
 from app.settings import Settings
 from app.topics import create_topic
+from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
@@ -35,6 +37,8 @@ class Ports:
 
     kafka: int
     postgres: int
+    metastore: int
+    sql: int
     api: int
     dashboard: int
 
@@ -43,6 +47,8 @@ class Ports:
         for name, title in (
             ("kafka", "Kafka"),
             ("postgres", "Postgres"),
+            ("metastore", "the Hive metastore"),
+            ("sql", "HiveServer2"),
             ("api", "the API"),
             ("dashboard", "the dashboard"),
         ):
@@ -64,6 +70,9 @@ class Stack:
             checkpoint_path=f"file://{self.data}/checkpoints",
             openfoodfacts_position=self.data / "positions/openfoodfacts.json",
             drops_path=self.data / "drops",
+            hive_metastore_uri=f"thrift://{LOCALHOST}:{ports.metastore}",
+            hive_server_host=LOCALHOST,
+            hive_server_port=ports.sql,
             api_host=LOCALHOST,
             api_port=ports.api,
             dashboard_port=ports.dashboard,
@@ -72,6 +81,7 @@ class Stack:
             name: str(getattr(self.settings, name.lower()))
             for name in (
                 "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "DROPS_PATH",
+                "HIVE_METASTORE_URI", "HIVE_SERVER_HOST", "HIVE_SERVER_PORT", "HIVE_USER",
                 "API_HOST", "API_PORT", "DASHBOARD_PORT", "OPENFOODFACTS_POSITION",
             )
         }  # fmt: skip
@@ -120,6 +130,16 @@ class Stack:
                 register(connection, pipeline)
         finally:
             connection.close()
+
+    def start_metastore(self) -> None:
+        metastore = Metastore(self.settings, self._log("metastore"), "--metastore-port")
+        metastore.start()
+        self._exits.callback(metastore.stop)
+
+    def start_sql(self) -> None:
+        server = HiveServer(self.settings, self._log("sql"), "--sql-port")
+        server.start()
+        self._exits.callback(server.stop)
 
     def start_streaming(self) -> None:
         """Starts the streaming job, and returns when it has read all that the topics hold."""

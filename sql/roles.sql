@@ -10,6 +10,10 @@ BEGIN
         END IF;
         EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
     END LOOP;
+    -- The Hive metastore has a database of its own, and no way into this one.
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tidemark_metastore') THEN
+        CREATE ROLE tidemark_metastore LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+    END IF;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CREATE ON DATABASE %I TO tidemark_migrate', current_database());
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO tidemark_batch, tidemark_speed', current_database());

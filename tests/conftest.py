@@ -3,15 +3,18 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pyspark.sql import SparkSession
 
-from app.migrate import apply_migrations, make_roles, register
+from app.databases import apply_migrations, make_roles
+from app.migrate import register
 from app.pipelines import select
 from app.postgres import Role, connect
 from app.session import session
 from app.settings import Settings
+from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import free_port
@@ -36,11 +39,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Settings]:
-    """Settings of a Postgres that has been migrated and knows every pipeline."""
-    port = free_port()
-    at = Settings(
-        pg_url=f"postgresql://127.0.0.1:{port}/tidemark",
+def at(data: Path) -> Settings:
+    """The settings of everything that the tests share, whether it runs yet or not."""
+    return Settings(
+        pg_url=f"postgresql://127.0.0.1:{free_port()}/tidemark",
+        hive_metastore_uri=f"thrift://127.0.0.1:{free_port()}",
+        hive_server_port=free_port(),
         secrets_path=data / "secrets",
         lake_path=f"file://{data}/lake",
         checkpoint_path=f"file://{data}/checkpoints",
@@ -48,6 +52,12 @@ def database(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[S
         archive_interval=1,
         archive_wait=60,
     )
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory, at: Settings) -> Iterator[Settings]:
+    """Settings of a Postgres that has been migrated and knows every pipeline."""
+    port = urlsplit(at.pg_url).port or 0
     with Postgres(tmp_path_factory.mktemp("postgres"), port, password_file=at.secrets_path / "postgres"):
         make_roles(at)
         apply_migrations(at)
@@ -59,10 +69,24 @@ def database(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[S
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def metastore(database: Settings, data: Path) -> Iterator[Metastore]:
+    """The metastore that the Spark session and the jobs register their tables in."""
+    with Metastore(database, data / "metastore.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hive_server(metastore: Metastore, database: Settings, data: Path) -> Iterator[HiveServer]:  # noqa: ARG001
+    """HiveServer2, with the tables of the metastore."""
+    with HiveServer(database, data / "sql.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def spark(at: Settings) -> Iterator[SparkSession]:
     """One Spark session with the settings of the streaming job, which the batch layer can work with too."""
     os.environ["PYSPARK_SUBMIT_ARGS"] = f"{LOCAL_SPARK} pyspark-shell"
-    running = session("tidemark tests", streaming=True)
+    running = session(at, "tidemark tests", streaming=True)
     running.sparkContext.setLogLevel("ERROR")
     yield running
     running.stop()

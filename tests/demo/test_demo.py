@@ -3,6 +3,7 @@
 The tests share a data folder, as the runs of a newcomer do, and go on where the one before has left it.
 """
 
+import functools
 import json
 import os
 import re
@@ -24,12 +25,12 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app import pipelines
 from app.settings import HOME
-from embedded.process import free_port
+from embedded.process import accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
 
 SECONDS = 900
-SERVERS = ("kafka", "postgres", "api", "dashboard")
+SERVERS = ("kafka", "postgres", "metastore", "sql", "api", "dashboard")
 # Runs a command where there is no network but the loopback.
 OFFLINE = (
     *("unshare", "--map-root-user", "--net", sys.executable, "-c"),
@@ -150,6 +151,9 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
 
         run("./scripts/migrate")
         run("./scripts/topics")
+        for job, port in (("./scripts/submit metastore", ports.metastore), ("./scripts/submit sql", ports.sql)):
+            server = SparkJob(job.split()[-1], tmp_path / "servers")
+            stack.start(server, words(job), functools.partial(accepts_connections, port))
         checked = "SELECT checked_at FROM serving.status WHERE pipeline = 'transactions'"
         before = stack.query(checked)
         stack.start(
@@ -160,6 +164,10 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         version = stack.published()["transactions"]
         assert f"version {version + 1} (full) published" in run("./scripts/submit batch transactions --full")
         assert "transactions.clients: " in run("./scripts/submit serving transactions")
+        listed = set(re.findall(r"\w+", run("./scripts/query SHOW TABLES IN transactions")))
+        assert {"bronze", "silver", "quarantine", "serving_clients", "serving_quarantine"} < listed
+        found = run("./scripts/query SELECT client, amount FROM transactions.silver LIMIT 5")
+        assert found.count("client-") == 5
         assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
         said = run("./scripts/verify")
         assert "verify: exact transactions.clients" in said
@@ -200,7 +208,7 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        others = [f"--{name}-port={free_port()}" for name in ("kafka", "postgres", "dashboard")]
+        others = [f"--{name}-port={free_port()}" for name in SERVERS if name != "api"]
         command = words("./scripts/demo", f"--api-port={port}", f"--data={tmp_path}", *others)
         done = subprocess.run(command, cwd=tmp_path, stdout=-1, stderr=-2, text=True, timeout=120, check=False)
     assert done.returncode == 1

@@ -32,6 +32,7 @@ from app.topics import create_topic
 from app.transform import decode, needed
 from app.verify import Verdict, verify
 from app.versions import Version
+from embedded.hive import Metastore
 from tests.faults.definition import definition
 from tests.integration.boundary import Boundary, NewBoundary
 from tests.integration.oracle import COLUMNS, VIEWS
@@ -217,7 +218,8 @@ NewStack = Callable[..., Stack]
 def new_boundary(database: Settings) -> Iterator[NewBoundary]:
     """Makes pipelines with every measure and no layers; all share one connection a role."""
     with ExitStack() as exits:
-        connections = {role: exits.enter_context(connected(database, role))() for role in Role}
+        roles: list[Role] = [role for role in Role if role != Role.METASTORE]
+        connections = {role: exits.enter_context(connected(database, role))() for role in roles}
 
         def make(**changes: Any) -> Boundary:
             given = {"name": f"law{next(_numbers)}", "columns": COLUMNS, "views": VIEWS} | changes
@@ -228,7 +230,12 @@ def new_boundary(database: Settings) -> Iterator[NewBoundary]:
 
 
 @pytest.fixture
-def new_stack(spark: SparkSession, database: Settings, kafka_bootstrap: str) -> Iterator[NewStack]:
+def new_stack(
+    spark: SparkSession,
+    database: Settings,
+    kafka_bootstrap: str,
+    metastore: Metastore,  # noqa: ARG001
+) -> Iterator[NewStack]:
     """Makes pipelines like transactions, each with a name, a topic and tables of its own, and no history files."""
     settings = database.model_copy(update={"kafka_bootstrap_servers": kafka_bootstrap})
     with ExitStack() as exits:

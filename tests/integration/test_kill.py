@@ -18,6 +18,7 @@ from tests.faults.definition import VARIABLE
 from tests.integration.conftest import NewStack, Stack, event
 
 FAULTS = Path(__file__).resolve().parents[1] / "faults"
+GIVEN = {"kafka_bootstrap_servers", "pg_url", "lake_path", "checkpoint_path", "drops_path", "hive_metastore_uri"}
 SECONDS = 180  # that a job may take, Spark's start included
 
 
@@ -27,8 +28,7 @@ def submitted(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A job with a fault, as a process with a session of its own; what is left of it is killed."""
     words = [*command(job, memory="512m")[:-1], str(FAULTS / script)]
-    given = {"kafka_bootstrap_servers", "pg_url", "lake_path", "checkpoint_path", "drops_path"}
-    at = stack.settings.model_dump(include=given)
+    at = stack.settings.model_dump(include=GIVEN)
     at |= {"secrets_path": stack.settings.secrets_path, "archive_interval": 1, "archive_wait": 60}
     own = {name.upper(): str(value) for name, value in at.items()} | {VARIABLE: stack.pipeline.name}
     with (folder / "log").open("wb") as log:

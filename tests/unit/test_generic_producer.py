@@ -212,6 +212,6 @@ def test_the_stack_starts_the_producer_of_a_pipeline_or_else_that_of_any(
         started.append(words)
 
     monkeypatch.setattr(Stack, "start", start)
-    Stack(tmp_path, Ports(1, 2, 3, 4), [pipeline]).start_producer(pipeline, {"rate": 5, "unheard-of": 1})
+    Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), [pipeline]).start_producer(pipeline, {"rate": 5, "unheard-of": 1})
 
     assert started[0][1:] == ["-P", "-m", *command, "--rate", "5"]

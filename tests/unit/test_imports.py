@@ -58,6 +58,8 @@ def test_all_contracts_are_kept(lint: Path) -> None:
         ("app/relations.py", "import app.session", "app.relations is not allowed to import app.session"),
         ("app/pipelines/transactions.py", "import app.settings", "app.pipelines is not allowed to import app.settings"),
         ("app/pipelines/transactions.py", "import app.events", "app.pipelines is not allowed to import app.events"),
+        ("app/hive.py", "import pyspark", "app.hive is not allowed to import pyspark"),
+        ("app/catalog.py", "import app.lake", "app.catalog is not allowed to import app.lake"),
         ("app/topics.py", "import embedded.kafka", "app is not allowed to import embedded"),
         ("app/unplaced.py", "", "unplaced"),
         ("backend/new.py", "import app.ledger", "backend.new -> app.ledger"),

@@ -117,6 +117,8 @@ def test_the_other_commands_find_a_demo_on_its_usual_ports() -> None:
     servers = {
         "kafka": "kafka_bootstrap_servers",
         "postgres": "pg_url",
+        "metastore": "hive_metastore_uri",
+        "sql": "hive_server_port",
         "api": "api_port",
         "dashboard": "dashboard_port",
     }

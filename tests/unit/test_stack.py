@@ -19,7 +19,7 @@ def test_what_a_reset_forgets_is_the_data_and_nothing_else_in_the_folder(tmp_pat
     for name in (*OWNED, "mine"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
-    with Stack(tmp_path, Ports(1, 2, 3, 4), []) as stopped:
+    with Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), []) as stopped:
         stopped.reset()
 
         assert {path.name for path in tmp_path.iterdir()} == {"lock", "mine"}
@@ -48,7 +48,7 @@ def test_all_looks_share_one_connection_which_ends_with_the_stack(
         return opened[-1]
 
     monkeypatch.setattr(stack, "connect", connect)
-    with Stack(tmp_path, Ports(1, 2, 3, 4), []) as running:
+    with Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), []) as running:
         for _ in range(3):
             running.query("SELECT 1")
         (connection,) = opened

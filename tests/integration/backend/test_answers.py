@@ -127,7 +127,7 @@ def test_without_a_password_an_answer_is_a_503_that_keeps_the_path(database: Set
     failed = get(create_app(database.model_copy(update={"secrets_path": tmp_path})).test_client(), "/readyz")
 
     assert failed.status == 503
-    assert "no password" in failed.body["detail"]
+    assert "lacks a password" in failed.body["detail"]
     assert str(tmp_path) not in failed.body["detail"]
 
 

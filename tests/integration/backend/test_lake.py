@@ -1,0 +1,96 @@
+"""Reading the lake's tables: a cursor that ends with its request, and errors that say what is missing."""
+
+import socket
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.settings import Settings
+from backend import create_app
+from backend.lake import lake
+from embedded.hive import HiveServer
+from tests.integration.backend.conftest import Answer, get
+
+PROBLEM = "application/problem+json"
+
+
+def ask(settings: Settings, statement: str) -> Answer:
+    """What an API with a page that reads the lake answers."""
+    app = create_app(settings)
+
+    def page() -> list[list[object]]:
+        with lake() as cursor:
+            cursor.execute(statement)
+            return [list(row) for row in cursor.fetchall()]
+
+    app.add_url_rule("/lake", view_func=page)
+    return get(app.test_client(), "/lake")
+
+
+def connections(port: int) -> int:
+    """How many connections this process has to a port."""
+    found = psutil.Process().net_connections(kind="tcp")
+    return sum(bool(c.raddr) and c.raddr.port == port and c.status == psutil.CONN_ESTABLISHED for c in found)
+
+
+@pytest.mark.usefixtures("hive_server")
+def test_a_page_can_read_the_lake_and_leaves_no_connection(database: Settings) -> None:
+    assert ask(database, "SELECT 1, 'one'").body == [[1, "one"]]
+    assert connections(database.hive_server_port) == 0
+
+
+@pytest.mark.usefixtures("hive_server")
+@pytest.mark.parametrize(
+    ("statement", "status", "said"),
+    [
+        ("SELECT * FROM nowhere.silver", 503, "the first run of the batch job makes it"),
+        ("SELECT * FROM default.nothing", 503, "the first run of the batch job makes it"),
+        ("SELECT nonsense", 500, "its log has the error of HiveServer2"),
+    ],
+)
+def test_a_statement_that_is_refused_is_a_problem_and_leaves_no_connection(
+    database: Settings, statement: str, status: int, said: str
+) -> None:
+    failed = ask(database, statement)
+
+    assert (failed.status, failed.kind) == (status, PROBLEM)
+    assert said in failed.body["detail"]
+    assert connections(database.hive_server_port) == 0
+
+
+def test_without_hiveserver2_the_answer_is_a_503_that_says_how_to_start_it(database: Settings) -> None:
+    failed = ask(database.model_copy(update={"hive_server_port": 1}), "SELECT 1")
+
+    assert (failed.status, failed.kind) == (503, PROBLEM)
+    assert "./scripts/submit sql" in failed.body["detail"]
+
+
+def test_a_hiveserver2_that_is_silent_is_waited_for_and_no_longer(
+    database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.lake.ANSWER_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        failed = ask(database.model_copy(update={"hive_server_port": silent.getsockname()[1]}), "SELECT 1")
+
+    assert failed.status == 503
+    assert "took longer than the API waits" in failed.body["detail"]
+
+
+def test_another_password_is_a_503_that_names_the_settings(
+    hive_server: HiveServer, database: Settings, tmp_path: Path
+) -> None:
+    assert hive_server.running
+    (tmp_path / database.hive_user).write_text("another")
+    failed = ask(database.model_copy(update={"secrets_path": tmp_path}), "SELECT 1")
+
+    assert failed.status == 503
+    assert "SECRETS_PATH and HIVE_USER" in failed.body["detail"]
+
+
+def test_no_password_is_a_503_that_keeps_the_path(database: Settings, tmp_path: Path) -> None:
+    failed = ask(database.model_copy(update={"secrets_path": tmp_path}), "SELECT 1")
+
+    assert failed.status == 503
+    assert "lacks a password" in failed.body["detail"]
+    assert str(tmp_path) not in failed.body["detail"]
