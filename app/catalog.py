@@ -37,7 +37,7 @@ class Catalog:
             logger.warning(
                 "%s.%s is not in the Hive metastore, so SQL does not list it: %s. Start the metastore at "
                 "HIVE_METASTORE_URI; the next start of this job registers the table",
-                self.database, table, str(error).strip().splitlines()[0],
+                self.database, table, _said(error),
             )  # fmt: skip
 
     def _point(self, table: str, path: str) -> None:
@@ -61,6 +61,12 @@ class Catalog:
     @property
     def _tables(self) -> Any:
         return self.spark._jsparkSession.sharedState().externalCatalog()
+
+
+def _said(error: Py4JJavaError | PySparkException) -> str:
+    """The first line of what Java says."""
+    text = error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
+    return str(text.strip().splitlines()[0])
 
 
 def _literal(text: str) -> str:

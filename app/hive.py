@@ -25,7 +25,7 @@ def cursor(settings: Settings, seconds: float) -> Iterator[hive.Cursor]:
     socket.setTimeout(seconds * 1000)
 
     def client() -> object:
-        return hive.get_installed_sasl(settings.hive_server_host, "PLAIN", settings.hive_user, secret)
+        return hive.get_installed_sasl(settings.hive_server_host, "PLAIN", username=settings.hive_user, password=secret)
 
     # The transport is closed whatever happened: to take leave of a server that does not answer takes as long again.
     with closing(thrift_sasl.TSaslClientTransport(client, "PLAIN", socket)) as transport:

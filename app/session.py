@@ -1,8 +1,5 @@
 """The Spark session of the jobs."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from pyspark.sql import SparkSession
 
 from app.settings import Settings
@@ -39,7 +36,6 @@ STREAMING = {
     "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.metricsEnabled": "false",
 }
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def hive(at: Settings) -> dict[str, str]:
@@ -61,13 +57,13 @@ def warehouse(at: Settings) -> str:
     return f"{at.lake_path}/_warehouse"
 
 
-def session(at: Settings, name: str, streaming: bool = False, more: Mapping[str, str] = NOTHING) -> SparkSession:
+def session(at: Settings, name: str, streaming: bool = False, more: dict[str, str] | None = None) -> SparkSession:
     """The session of a job; the master and resources come from spark-submit. The metastore is asked when first needed.
 
     `more` are settings of Spark that only this job has.
     """
     builder = SparkSession.builder.appName(name)
-    for key, value in (SETTINGS | (STREAMING if streaming else {}) | hive(at) | dict(more)).items():
+    for key, value in (SETTINGS | (STREAMING if streaming else {}) | hive(at) | (more or {})).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")

@@ -60,7 +60,8 @@ def authenticate(jvm: Any, at: Settings) -> None:
 @job("sql")
 def main() -> None:
     at = settings()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="tidemark-sql-") as scratch:
+        (Path(scratch) / "local").mkdir()  # Hive looks into it when a session ends
         spark = session(at, "tidemark sql", more=configuration(at, scratch))
         jvm: Any = spark._jvm
         # Hive has a database of its own in memory, whose log is put into the current folder otherwise.

@@ -9,7 +9,7 @@ from thrift.Thrift import TException
 
 from app.hive import cursor
 from app.settings import Settings
-from embedded.process import LOCALHOST, Service, accepts_connections, require_port
+from embedded.process import LOCALHOST, ServerError, Service, accepts_connections, require_port
 from embedded.spark import SparkJob, command
 
 _READ = (
@@ -55,15 +55,14 @@ class HiveServer(Service):
         self._server.start(command("sql"), ready=self._ready, seconds=_START_SECONDS, env=environment)
 
     def _ready(self) -> bool:
-        # PyHive logs every refused connection, so the port comes first.
         if not accepts_connections(self._settings.hive_server_port):
             return False
         try:
             with cursor(self._settings, _ANSWER_SECONDS) as asked:
                 asked.execute("SELECT 1")
-                return bool(asked.fetchall() == [(1,)])
-        except (Error, TException):
-            return False
+                return True
+        except (Error, TException) as error:
+            raise ServerError(f"HiveServer2 listens, but does not answer: {error}. {self._server.log_tail()}") from None
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -197,6 +197,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a lake table named bronze": (lambda: lake("bronze"), "lake[bronze].name", "choose another name"),
     "a lake table named quarantine": (lambda: lake("quarantine"), "lake[quarantine].name", "choose another name"),
     "a lake table named ids": (lambda: lake("ids"), "lake[ids].name", "choose another name"),
+    "a lake table named as a copy": (lambda: lake("serving_v"), "lake[serving_v].name", "choose another name"),
     "a lake table named serving": (lambda: lake("serving"), "lake[serving].name", "choose another name"),
     "an unknown lake column": (lambda: lake("a", columns=("b",)), "lake[a].columns", "allowed: id, at,"),
     "a filter by an unknown column": (lambda: lake("a", "b > 0"), "lake[a].where", "allowed: id, at,"),
