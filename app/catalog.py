@@ -47,7 +47,8 @@ class Catalog:
         if known is not None:
             self._tables.dropTable(self.database, table, True, False)  # the name alone: the table is external
         name = f"`{self.database}`.`{table}`"
-        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS `{self.database}` LOCATION {_literal(self.root)}")
+        if not self._tables.databaseExists(self.database):  # else the metastore logs an error
+            self.spark.sql(f"CREATE DATABASE IF NOT EXISTS `{self.database}` LOCATION {_literal(self.root)}")
         self.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING delta LOCATION {_literal(path)}")
         logger.info("%s.%s registered in the Hive metastore at %s", self.database, table, path)
 

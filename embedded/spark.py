@@ -64,8 +64,11 @@ class SparkJob(Server):
         self._script = JOBS[job]
 
     def ask_to_stop(self) -> None:
+        children: list[psutil.Process] = []
         with suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.pid).children(recursive=True):
+            children = psutil.Process(self.pid).children(recursive=True)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile, as what Hadoop asks a shell soon does
                 if any(word.endswith(self._script) for word in child.cmdline()):
                     child.terminate()
                     return
