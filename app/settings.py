@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     hive_metastore_uri: Annotated[str, AfterValidator(_thrift_uri)] = Field(
         "thrift://127.0.0.1:9083", description="Where the Hive metastore listens, as thrift://HOST:PORT"
     )
-    hive_server_host: str = Field("127.0.0.1", description="Address HiveServer2 listens on")
+    hive_server_host: str = Field("127.0.0.1", description="Host of HiveServer2: it listens there, and is asked there")
     hive_server_port: int = Field(10000, ge=1, le=65535, description="Port of HiveServer2")
     hive_user: str = Field(
         "tidemark_sql",
