@@ -57,7 +57,7 @@ def test_every_table_is_listed_and_holds_what_the_ledger_says(asked: Any, stack:
     stack.send(event("1", amount="1.10"), event("1"), event("2", client="bob"), b"broken", partition=0)
     version = stack.count_everything()
     for view in stack.pipeline.served:
-        stack.lake.publish(view, merged(stack.spark, stack.settings, stack.pipeline, view))
+        stack.lake.replace(f"serving/{view.name}", merged(stack.spark, stack.settings, stack.pipeline, view))
     name = stack.pipeline.name
 
     assert (name,) in rows(asked, "SHOW DATABASES")
