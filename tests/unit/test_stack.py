@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from app.options import PORTS
 from app.settings import HOME
 from embedded import spark, stack
 from embedded.process import free_port
@@ -61,7 +62,7 @@ def test_all_looks_share_one_connection_which_ends_with_the_stack(
 def test_a_signal_while_something_is_imported_ends_the_demo_with_exit_code_0(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    ports = [f"--{name}-port={free_port()}" for name in ("kafka", "postgres", "api", "dashboard")]
+    ports = [f"--{name}-port={free_port()}" for name in PORTS]
     # What a module makes with exec, as dataclasses do, is where Python remembers a KeyboardInterrupt.
     (tmp_path / "importing.py").write_text(
         "import time; from embedded import demo; "
