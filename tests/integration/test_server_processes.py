@@ -11,6 +11,7 @@ import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from embedded.process import Server, ServerError, accepts_connections, free_port, require_port
+from embedded.spark import SparkJob
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -54,6 +55,26 @@ def test_a_server_that_ignores_the_request_to_stop_is_killed_with_its_children(t
 
     assert not server.running
     wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_job_is_stopped_by_its_python_process_whatever_else_below_it_has_ended(tmp_path: Path) -> None:
+    script = tmp_path / "app/sql_server.py"
+    script.parent.mkdir()
+    script.write_text("import signal; print('python waits', flush=True); signal.sigwait({signal.SIGTERM})")
+    # As Spark's Java: it does not wait for a shell that has ended, and ends when the script does.
+    java = (
+        f"import subprocess; shell = subprocess.Popen(['true']); subprocess.run([{sys.executable!r}, {str(script)!r}])"
+    )
+    job = SparkJob("sql", tmp_path / "log", stop_seconds=20)
+    job.start([sys.executable, "-c", java], ready=lambda: "waits" in (tmp_path / "log").read_text(), seconds=20)
+    try:
+        first, *_ = psutil.Process(job.pid).children()
+        wait_until(lambda: first.status() == psutil.STATUS_ZOMBIE)
+        job.ask_to_stop()
+
+        assert job.wait(20) == 0
+    finally:
+        job.kill()
 
 
 def test_servers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
