@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from app.events import MAX_MESSAGE_BYTES
 
 LIMIT = MAX_MESSAGE_BYTES + 1  # bytes: a message that is cut to them is still too long
-WHITE_SPACE = b" \t\r\n"
+WHITESPACE = b" \t\r\n"
 BRACKETS = (b"{", b"[")
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -47,7 +47,7 @@ class Content:
         self._digest = hashlib.sha256()
 
     def add(self, piece: bytes) -> None:
-        text = piece.rstrip(WHITE_SPACE)
+        text = piece.rstrip(WHITESPACE)
         self._digest.update(text)
         if text:
             self.end = Place(self.position + len(text), self._digest.hexdigest())
@@ -108,4 +108,4 @@ def is_whole(text: bytes) -> bool:
 
 
 def _is_container(text: bytes) -> bool:
-    return text.lstrip(WHITE_SPACE).startswith(BRACKETS)
+    return text.lstrip(WHITESPACE).startswith(BRACKETS)

@@ -215,3 +215,9 @@ class TopN(Declared):
 
 
 Measure = Count | Sum | Min | Max | Mean | Variance | Latest | TopN
+
+
+def spread(of: str, named: str | None = None) -> tuple[Mean, Min, Max]:
+    """Mean, smallest and largest value of a column: `<column>_mean`, `_min` and `_max`, or `<named>_mean` and so on."""
+    name = named or of
+    return Mean(f"{name}_mean", of), Min(f"{name}_min", of), Max(f"{name}_max", of)

@@ -18,12 +18,12 @@ from pydantic.dataclasses import dataclass
 from app.declared import STRICT, Name, known, unique
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
 from app.expressions import validate
-from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, widened
+from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, spread, widened
 from app.views import QUARANTINE, Alert, LakeTable, Rollup, Sliding, Tumbling, View
 
 __all__ = [
     "Alert", "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min",
-    "Pipeline", "Rollup", "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View",
+    "Pipeline", "Rollup", "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View", "spread",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed

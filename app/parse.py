@@ -13,7 +13,7 @@ from app.model import Column, Pipeline
 
 DOUBLE_DIGITS = 15  # that a double holds of any decimal number
 NOT_JSON = "not_json_objects"
-WHITE_SPACE = r" \t\r\n"
+WHITESPACE = r" \t\r\n"
 END_OF_VALUE, END_OF_ARRAY = 736_254_098_127_465_390, 736_254_098_127_465_391
 
 
@@ -39,7 +39,7 @@ def _prepared(raw: DataFrame) -> DataFrame:
     text = F.col("value").cast("string")
     rest = F.substr("value", F.lit(1), F.octet_length("value") - 1).cast("string")
     flat = text.endswith("}") & ~rest.contains("}")
-    trimmed = F.expr(f"trim(both '{WHITE_SPACE}' from cast(value as string))")
+    trimmed = F.expr(f"trim(both '{WHITESPACE}' from cast(value as string))")
     is_array = trimmed.startswith("[") & trimmed.endswith("]")
     elements = F.substr(trimmed, F.lit(1), F.length(trimmed) - 1)
     array = F.when(is_array, F.concat(elements, F.lit(_mark(END_OF_ARRAY)))).otherwise(

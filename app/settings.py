@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         description="The user of HiveServer2; its password is the file SECRETS_PATH/<user>",
     )
     use_api: bool = Field(
-        False, description="Whether products come from the Open Food Facts API; else from the bundled sample"
+        False, description="Whether food comes from the Open Food Facts API; else from the bundled sample"
     )
     batch_length: int = Field(
         100, ge=1, le=100, description="Products a page of the Open Food Facts API, which gives at most 100"

@@ -1,7 +1,7 @@
 """IoT sensors of the rooms of some buildings: temperature, humidity and CO2, in one unit each."""
 
 from app.model import (
-    Alert, Check, Column, Count, Dedup, Derived, Example, LakeTable, Max, Mean, Min, Pipeline, Topic, Tumbling, View,
+    Alert, Check, Column, Count, Dedup, Derived, Example, LakeTable, Pipeline, Topic, Tumbling, View, spread,
 )  # fmt: skip
 
 PIPELINE = Pipeline(
@@ -46,18 +46,7 @@ PIPELINE = Pipeline(
             "minutes",
             description="One row a sensor and minute",
             keys=("sensor_id", Tumbling("1 minute")),
-            measures=(
-                Count("count"),
-                Mean("celsius_mean", of="celsius"),
-                Min("celsius_min", of="celsius"),
-                Max("celsius_max", of="celsius"),
-                Mean("humidity_mean", of="humidity"),
-                Min("humidity_min", of="humidity"),
-                Max("humidity_max", of="humidity"),
-                Mean("co2_mean", of="co2"),
-                Min("co2_min", of="co2"),
-                Max("co2_max", of="co2"),
-            ),
+            measures=(Count("count"), *spread("celsius"), *spread("humidity"), *spread("co2")),
         ),
         Alert(
             "co2_alerts",

@@ -1,7 +1,7 @@
 """Observations of near-earth objects, meteorites and exoplanets: how fast, how large, how near, and how dangerous."""
 
 from app.model import (
-    Check, Column, Count, Dedup, Example, LakeTable, Max, Mean, Min, Pipeline, Rollup, Topic, TopN, Tumbling, View,
+    Check, Column, Count, Dedup, Example, LakeTable, Max, Min, Pipeline, Rollup, Topic, TopN, Tumbling, View, spread,
 )  # fmt: skip
 
 PIPELINE = Pipeline(
@@ -34,9 +34,7 @@ PIPELINE = Pipeline(
             keys=("kind", Tumbling("1 hour")),
             measures=(
                 Count("count"),
-                Mean("velocity_mean", of="velocity_km_s"),
-                Min("velocity_min", of="velocity_km_s"),
-                Max("velocity_max", of="velocity_km_s"),
+                *spread("velocity_km_s", named="velocity"),
                 Max("diameter_max", of="diameter_m"),
                 Min("nearest", of="miss_distance_ld"),
             ),
