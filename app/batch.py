@@ -120,14 +120,25 @@ def _compute(lake: Lake, pipeline: Pipeline, previous: Version | None, cut: Offs
     """The new events on top of a version, or all events and no version where only that is exact."""
     if previous is None:
         return compute(lake, pipeline, {}, cut), None
-    if pipeline.dedup and not lake.has_ids():
-        logger.warning("%s: the lake has no ids of earlier versions; computing all of it", pipeline.name)
+    if not can_add_to(lake, previous.cut, previous.accepted):
+        number = previous.version
+        logger.warning("%s: the lake's ids are not those of version %d; computing all of it", pipeline.name, number)
         return compute(lake, pipeline, {}, cut), None
     try:
         return compute(lake, pipeline, previous.cut, cut), previous
     except OutOfOrder as reason:
         logger.info("%s: %s; computing all of it", pipeline.name, reason)
         return compute(lake, pipeline, {}, cut), None
+
+
+def can_add_to(lake: Lake, cut: Offsets, accepted: int) -> bool:
+    """Whether a batch may add to the version of that cut and that many accepted events.
+
+    It may where the lake's ids say which these are. They do not where they are lost, nor where a batch that computed
+    everything anew was killed before it published, or rolled back: it may have left out one of these events for a
+    duplicate that arrived before it and lies above the cut, and that one would then be counted too.
+    """
+    return lake.pipeline.dedup is None or lake.identified(cut) == accepted
 
 
 def _check(pipeline: Pipeline, counts: Counts) -> None:

@@ -155,8 +155,9 @@ class Lake:
             )
         )
 
-    def has_ids(self) -> bool:
-        return DeltaTable.isDeltaTable(self.spark, self.path(self._ids))
+    def identified(self, cut: Offsets) -> int | None:
+        """How many events below a cut the ids name; None: there are no ids."""
+        return self.ids(cut).count() if DeltaTable.isDeltaTable(self.spark, self.path(self._ids)) else None
 
     @property
     def _ids(self) -> str:

@@ -10,7 +10,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from app.batch import wait_until_archived
+from app.batch import can_add_to, wait_until_archived
 from app.compute import Counts, OutOfOrder, compute
 from app.events import ARRIVAL
 from app.lake import OF_FILES, Lake, below, between
@@ -55,6 +55,19 @@ class Verdict:
         return not self.differing
 
 
+@dataclass(frozen=True)
+class Instant:
+    """What the merged views show: the published version, and what is counted up to the ledger's offsets.
+
+    `cut` and `offsets` also count the lines of files; `accepted`: how many events the version counts.
+    """
+
+    version: int
+    accepted: int
+    cut: Offsets
+    offsets: Offsets
+
+
 def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     """Compares all views of a pipeline with a recount; right also while the layers go on.
 
@@ -65,13 +78,12 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
         LakeError: the master dataset does not reach the ledger within ARCHIVE_WAIT seconds.
     """
     with _snapshot(ledger) as cursor:
-        version, cut, offsets = _instant(ledger, cursor)
+        at = _instant(ledger, cursor)
         for face in served(ledger.pipeline):
             _keep(cursor, "merged", face, f"SELECT * FROM {face.serving}")
-    wait_until_archived(
-        lake, ledger, {p: end for p, end in offsets.items() if p not in OF_FILES}, settings.archive_wait
-    )
-    computed = compute(lake, ledger.pipeline, {}, offsets)
+    streamed = {partition: end for partition, end in at.offsets.items() if partition not in OF_FILES}
+    wait_until_archived(lake, ledger, streamed, settings.archive_wait)
+    computed = compute(lake, ledger.pipeline, {}, at.offsets)
     computed.events.unpersist()
     rows: dict[str, int] = {}
     differing: dict[str, int] = {}
@@ -91,9 +103,9 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
                 differing[name] = len(found)
                 differences += [Difference(name, *row) for row in found[:SHOWN]]
     forgotten = 0
-    if differences and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, version, cut, offsets):
-        forgotten = _forgotten(lake, ledger, cut, offsets)
-    return Verdict(ledger.pipeline, version, offsets, computed.counts, rows, differing, differences, forgotten)
+    if differences and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, at):
+        forgotten = _forgotten(lake, ledger, at)
+    return Verdict(ledger.pipeline, at.version, at.offsets, computed.counts, rows, differing, differences, forgotten)
 
 
 @contextmanager
@@ -106,10 +118,9 @@ def _snapshot(ledger: Ledger) -> Iterator[Any]:
         ledger.connection.set_session(isolation_level="DEFAULT")
 
 
-def _instant(ledger: Ledger, cursor: Any) -> tuple[int, Offsets, Offsets]:
-    """The published version, its cut, and what the merged views count: the ledger's offsets, and files to the cut."""
+def _instant(ledger: Ledger, cursor: Any) -> Instant:
     cursor.execute(
-        "SELECT version, cut, offsets FROM serving.status "
+        "SELECT version, accepted, cut, offsets FROM serving.status "
         "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
         ledger.key,
     )
@@ -119,13 +130,14 @@ def _instant(ledger: Ledger, cursor: Any) -> tuple[int, Offsets, Offsets]:
             f"{ledger.pipeline.name}: readers see another definition than {ledger.pipeline.fingerprint}; run "
             "./scripts/migrate and the batch job of the pipeline"
         )
-    cut, offsets = offsets_from_json(row[1]), offsets_from_json(row[2])
-    return row[0], cut, offsets | {partition: end for partition, end in cut.items() if partition in OF_FILES}
+    cut, offsets = offsets_from_json(row[2]), offsets_from_json(row[3])
+    of_files = {partition: end for partition, end in cut.items() if partition in OF_FILES}
+    return Instant(row[0], row[1], cut, offsets | of_files)
 
 
-def _forgotten(lake: Lake, ledger: Ledger, cut: Offsets, offsets: Offsets) -> int:
+def _forgotten(lake: Lake, ledger: Ledger, at: Instant) -> int:
     """How many duplicates the speed layer could no longer know, if each row that differs holds one; else 0."""
-    duplicates = _duplicates_beyond_horizon(lake, ledger.pipeline, cut, offsets)
+    duplicates = _duplicates_beyond_horizon(lake, ledger.pipeline, at)
     with ledger.staged(aggregate(duplicates, ledger.pipeline).toArrow()) as cursor:
         for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
             keys = " AND ".join(f'increment."{key}" = row."{key}"' for key in relation.keys) or "true"
@@ -140,26 +152,26 @@ def _forgotten(lake: Lake, ledger: Ledger, cut: Offsets, offsets: Offsets) -> in
     return duplicates.count()
 
 
-def _duplicates_beyond_horizon(lake: Lake, pipeline: Pipeline, cut: Offsets, offsets: Offsets) -> DataFrame:
+def _duplicates_beyond_horizon(lake: Lake, pipeline: Pipeline, at: Instant) -> DataFrame:
     """Events since the cut that repeat one of a file, or one that arrived more than the dedup horizon before them."""
     assert pipeline.dedup is not None
-    events = decode(lake.bronze().filter(between({}, offsets)), pipeline).filter("_reason is null")
+    events = decode(lake.bronze().filter(between({}, at.offsets)), pipeline).filter("_reason is null")
     same, of_file = Window.partitionBy(identity(pipeline)), F.col("_partition").isin(*OF_FILES)
     events = events.withColumns(
         {"_in_file": F.max(of_file).over(same), "_first": F.min(F.when(~of_file, F.col(ARRIVAL))).over(same)}
     )
     beyond = F.col(ARRIVAL) > F.col("_first") + F.expr(f"interval {pipeline.dedup.horizon}")
-    return events.filter(~below(cut, "_partition", "_offset")).filter(F.col("_in_file") | beyond)
+    return events.filter(~below(at.cut, "_partition", "_offset")).filter(F.col("_in_file") | beyond)
 
 
-def _next_batch_is_exact(lake: Lake, ledger: Ledger, version: int, cut: Offsets, offsets: Offsets) -> bool:
+def _next_batch_is_exact(lake: Lake, ledger: Ledger, at: Instant) -> bool:
     """Whether the version, with what the next batch adds to it, is what the recount gives."""
-    increments = _increments_of_next_batch(lake, ledger.pipeline, cut, offsets)
+    increments = _increments_of_next_batch(lake, ledger.pipeline, at)
     if increments is None:
         return True
     with ledger.staged(increments) as cursor:
         for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
-            published = _states(relation, f"batch.{relation.name} WHERE version = {version}")
+            published = _states(relation, f"batch.{relation.name} WHERE version = {at.version}")
             parts = f"{published} UNION ALL {_states(relation, staged)}"
             following = f"({relation.outputs(relation.merge(parts))})"
             cursor.execute(f"SELECT FROM ({_differing(relation, following)}) AS row")
@@ -168,12 +180,12 @@ def _next_batch_is_exact(lake: Lake, ledger: Ledger, version: int, cut: Offsets,
     return True
 
 
-def _increments_of_next_batch(lake: Lake, pipeline: Pipeline, cut: Offsets, offsets: Offsets) -> pa.Table | None:
+def _increments_of_next_batch(lake: Lake, pipeline: Pipeline, at: Instant) -> pa.Table | None:
     """What it adds to the version; None where it computes everything anew, as the recount does."""
-    if not cut or not lake.has_ids():
+    if not at.cut or not can_add_to(lake, at.cut, at.accepted):
         return None
     try:
-        computed = compute(lake, pipeline, cut, offsets)
+        computed = compute(lake, pipeline, at.cut, at.offsets)
     except OutOfOrder:
         return None
     computed.events.unpersist()

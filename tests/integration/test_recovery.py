@@ -4,6 +4,7 @@ import json
 import shutil
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pyspark.errors import StreamingQueryException
@@ -48,6 +49,17 @@ def test_a_checkpoint_older_than_the_ledger_repeats_nothing(stack: Stack, tmp_pa
     stack.stream()
     stack.archive()
     assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+    assert stack.verify().exact
+
+
+def test_a_batch_whose_ids_are_lost_computes_everything_anew(stack: Stack) -> None:
+    stack.send(event("1"))
+    stack.count_everything()
+    shutil.rmtree(urlsplit(stack.lake.path(f"ids/{stack.pipeline.fingerprint}")).path)
+    stack.send(event("1"), event("2"))
+    version = stack.count_everything()
+    assert (version.version, version.mode, version.accepted, version.duplicates) == (2, "full", 2, 1)
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
     assert stack.verify().exact
 
 
