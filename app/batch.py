@@ -90,9 +90,9 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
         before = Counts(previous.accepted, previous.duplicates, previous.quarantined) if previous else Counts(0, 0, 0)
         counts = before + computed.counts
         _check(pipeline, counts)
-        lake.derive(computed.events, previous.cut if previous else None)
+        lake.derive(computed.events, previous.cut if previous else None, offsets)
     finally:
-        computed.events.unpersist()
+        computed.release()
     before_publish()
     version = Version(
         version=versions.next_number(),
@@ -113,7 +113,7 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
 def _copy_views(lake: Lake, settings: Settings, version: int) -> None:
     """Writes the lake tables of views. A batch that is killed before leaves them to the next one."""
     for table, view in lake.pipeline.view_tables.items():
-        lake.replace(table, of_version(lake.spark, settings, Relation(lake.pipeline, view), version))
+        lake.replace(table, of_version(lake.spark, settings, Relation(lake.pipeline, view), version), version)
 
 
 def _compute(lake: Lake, pipeline: Pipeline, previous: Version | None, cut: Offsets) -> tuple[Computed, Version | None]:

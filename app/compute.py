@@ -32,11 +32,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class Computed:
-    """Events of a range, without duplicates (cached: unpersist them), how many, and the increments of every view."""
+    """Events of a range with `_duplicate`, cached until `release`; how many; the increments of every view."""
 
-    events: DataFrame
+    marked: DataFrame
     counts: Counts
     increments: pa.Table
+
+    @property
+    def events(self) -> DataFrame:
+        """The events without duplicates."""
+        return _firsts(self.marked)
+
+    def release(self) -> None:
+        """Lets go of the cached events. Spark caches a DataFrame, not those made of it: this must be the same one."""
+        self.marked.unpersist()
 
 
 def compute(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Computed:
@@ -45,22 +54,33 @@ def compute(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Com
     Raises:
         OutOfOrder: a new event precedes one below `start` that it is a duplicate of.
     """
-    raw = lake.bronze().filter(between(start, cut))
-    events = decode(raw, pipeline)
-    # The payload of an accepted event is in the master dataset; only a quarantined one is shown as it came.
-    events = events.withColumn("_value", F.when(F.col("_reason").isNotNull(), F.col("_value")))
-    marked = duplicates_marked(events, pipeline)
+    marked = _marked(lake, pipeline, start, cut)
     if pipeline.dedup and start:
         marked = _known_marked(marked, lake.ids(start), pipeline)
     marked = marked.persist()
     try:
-        firsts = marked.filter("_duplicate = 0")
-        increments = aggregate(firsts, pipeline).toArrow()
+        increments = aggregate(_firsts(marked), pipeline).toArrow()
         counts = _counts(marked)
     except BaseException:
         marked.unpersist()
         raise
-    return Computed(firsts, counts, increments)
+    return Computed(marked, counts, increments)
+
+
+def events_below(lake: Lake, pipeline: Pipeline, cut: Offsets) -> DataFrame:
+    """All events below `cut`, without duplicates: those that `compute` counts from the start on."""
+    return _firsts(_marked(lake, pipeline, {}, cut))
+
+
+def _firsts(marked: DataFrame) -> DataFrame:
+    return marked.filter("_duplicate = 0")
+
+
+def _marked(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> DataFrame:
+    events = decode(lake.bronze().filter(between(start, cut)), pipeline)
+    # The payload of an accepted event is in the master dataset; only a quarantined one is shown as it came.
+    events = events.withColumn("_value", F.when(F.col("_reason").isNotNull(), F.col("_value")))
+    return duplicates_marked(events, pipeline)
 
 
 def _known_marked(marked: DataFrame, ids: DataFrame, pipeline: Pipeline) -> DataFrame:

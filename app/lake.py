@@ -18,27 +18,30 @@ count the lines of all files in the order they came:
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from app.catalog import Catalog
 from app.events import ARRIVAL
-from app.expressions import tolerant
 from app.ledger import Offsets
 from app.measures import POSITION
-from app.model import LakeTable, Pipeline
+from app.model import Pipeline
+from app.notes import Note
 from app.settings import HOME
+from app.tables import tables
 from app.transform import identity
 
 FILES = -1  # the partition that lines of history files belong to
 DROPPED = -2  # the partition that lines of dropped files belong to
 OF_FILES = (FILES, DROPPED)  # which only the batch layer counts
+COMMITS = 100  # of a derived table that are searched for what a batch has noted: other hands may have committed since
 BRONZE = T.StructType(
     [
         T.StructField("topic", T.StringType()),
@@ -72,6 +75,14 @@ def between(start: Offsets, cut: Offsets, partition: str = "partition", offset: 
 
 def _any(conditions: Iterable[Column]) -> Column:
     return reduce(lambda one, other: one | other, conditions, F.lit(False))
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The rows of a derived table at one moment, and what the last batch that derived it has noted."""
+
+    rows: DataFrame
+    note: Note
 
 
 class Lake:
@@ -167,36 +178,58 @@ class Lake:
         """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
         return self.spark.read.format("delta").load(self.path(self._ids)).filter(below(cut, "_partition", "_offset"))
 
-    def derive(self, events: DataFrame, start: Offsets | None) -> None:
-        """Writes the derived tables: all of them anew, or, given `start`, what comes from that cut on.
+    def derive(self, events: DataFrame, start: Offsets | None, cut: Offsets) -> None:
+        """Writes the derived tables up to `cut`: all of them anew, or, given `start`, what comes from that cut on.
 
         Each table changes in one commit, and writing the same again changes nothing.
         """
-        accepted = events.filter("_reason is null")
-        for table in self.pipeline.event_tables:
-            rows = accepted.filter(tolerant(table.where, self.pipeline.types)) if table.where else accepted
-            self._write(table.name, rows.select(*POSITION, ARRIVAL, *_columns(table, self.pipeline)), start)
+        for table in tables(self.pipeline):
+            self._write(table.name, table.rows(events), start, cut)
             self._register(table.name)
-        quarantined = events.filter("_reason is not null")
-        self._write("quarantine", quarantined.select("_reason", "_topic", *POSITION, ARRIVAL, "_value"), start)
-        self._register("quarantine")
         if self.pipeline.dedup:
-            self._write(
-                self._ids, accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION), start
-            )
+            accepted = events.filter("_reason is null")
+            ids = accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION)
+            self._write(self._ids, ids, start, cut)
 
-    def replace(self, table: str, rows: DataFrame) -> DataFrame:
-        """Replaces all rows and columns of a table, in one commit. Returns what it is then."""
+    def derived(self, table: str) -> Derived | None:
+        """A derived table as it is now; None: there is none.
+
+        Raises:
+            LakeError: no batch of this definition was the last to derive it.
+        """
         path = self.path(table)
-        rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
+        if not DeltaTable.isDeltaTable(self.spark, path):
+            return None
+        commits = DeltaTable.forPath(self.spark, path).history(COMMITS).select("version", "userMetadata").collect()
+        note = Note.newest(metadata for _, metadata in commits)
+        rows = self.spark.read.format("delta").option("versionAsOf", commits[0]["version"]).load(path)
+        # Delta does not record a commit, nor its note, that leaves an empty table empty.
+        if note.fingerprint != self.pipeline.fingerprint and not rows.isEmpty():
+            raise LakeError(
+                f"the lake table {table} of {self.pipeline.name} was derived last by definition {note.fingerprint}, "
+                f"expected {self.pipeline.fingerprint}, which is published; run the batch job of the pipeline with "
+                "--full"
+            )
+        return Derived(rows, note)
+
+    def replace(self, table: str, rows: DataFrame, version: int = 0) -> DataFrame:
+        """Replaces all rows and columns of a table, in one commit. Returns what it is then.
+
+        `version`: that whose rows they are, where they are of a version of a view alone.
+        """
+        self._overwriting(rows, version=version).option("overwriteSchema", "true").save(self.path(table))
         self._register(table)
-        return self.spark.read.format("delta").load(path)
+        return self.spark.read.format("delta").load(self.path(table))
 
     def _register(self, table: str) -> None:
         self.catalog.register(table.replace("/", "_"), self.path(table))
 
-    def _write(self, table: str, rows: DataFrame, start: Offsets | None) -> None:
-        writer = rows.write.format("delta").mode("overwrite")
+    def _overwriting(self, rows: DataFrame, **noted: Any) -> DataFrameWriter:
+        note = Note(self.pipeline.fingerprint, **noted)
+        return rows.write.format("delta").mode("overwrite").option("userMetadata", str(note))
+
+    def _write(self, table: str, rows: DataFrame, start: Offsets | None, cut: Offsets) -> None:
+        writer = self._overwriting(rows, cut=cut)
         if start is None:
             writer = writer.option("overwriteSchema", "true")
         else:
@@ -209,7 +242,3 @@ class Lake:
 def _next_offsets(rows: DataFrame) -> Offsets:
     found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
     return {row["partition"]: row["next"] for row in found}
-
-
-def _columns(table: LakeTable, pipeline: Pipeline) -> tuple[str, ...]:
-    return table.columns or tuple(column.name for column in pipeline.columns)

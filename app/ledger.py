@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CLAIM_SECONDS = 5  # within which Postgres sees that the connection of a killed job is gone
+CLAIM = "hashtextextended(%(work)s || ' ' || %(pipeline)s, 0)"  # what is locked as long as a process does some work
 
 Offsets = dict[int, int]
 
@@ -87,7 +88,7 @@ class Ledger:
         try:
             with self.transaction() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = %s", (f"{CLAIM_SECONDS}s",))
-                cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"{work} {self.pipeline.name}",))
+                cursor.execute(f"SELECT pg_advisory_lock({CLAIM})", self.key | {"work": work})
         except LockNotAvailable as error:
             raise LedgerError(
                 f"another process already does the {work} of {self.pipeline.name}; stop it, or wait until it ends"
@@ -102,9 +103,13 @@ class Ledger:
         finally:
             if not self.connection.closed:
                 with self.transaction() as cursor:
-                    cursor.execute(
-                        "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"{work} {self.pipeline.name}",)
-                    )
+                    cursor.execute(f"SELECT pg_advisory_unlock({CLAIM})", self.key | {"work": work})
+
+    def is_claimed(self, work: str) -> bool:
+        """Whether a process does that work now."""
+        with self.transaction() as cursor:
+            cursor.execute(f"SELECT pg_try_advisory_xact_lock_shared({CLAIM})", self.key | {"work": work})
+            return not cursor.fetchone()[0]
 
     def offsets(self) -> Offsets:
         """The offsets the speed layer has committed.

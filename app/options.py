@@ -132,7 +132,7 @@ def serving(options: ArgumentParser) -> None:
 
 
 def verify(options: ArgumentParser) -> None:
-    """Recount the merged views of PIPELINES (default: all) from the master dataset, and compare every value.
+    """Recount merged views and lake tables of PIPELINES (default: all) from the master dataset; compare every value.
 
     Exit code 0: exact. 1: not exact, with the rows that differ, or it could not be done.
     """

@@ -1,4 +1,7 @@
-"""Proves a merged view: recounts it from the master dataset up to the ledger's offsets, and compares every value."""
+"""Proves the merged views of a pipeline: recounts them from the master dataset up to the ledger's offsets.
+
+Every value is compared; the lake tables are proven by `app.verify_lake`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from pyspark.sql import functions as F
 from app.batch import can_add_to, wait_until_archived
 from app.compute import Counts, OutOfOrder, compute
 from app.events import ARRIVAL
+from app.findings import SHOWN, Findings
 from app.lake import OF_FILES, Lake, below, between
 from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
 from app.model import Alert, Pipeline
@@ -20,39 +24,28 @@ from app.relations import Relation
 from app.rollups import RolledUp, Served, rollups, served
 from app.settings import Settings
 from app.transform import aggregate, decode, identity
-
-SHOWN = 20  # differing rows that are named
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A row of a merged view that is not what the recount gives; None: there is no such row on that side."""
-
-    view: str
-    merged: str | None
-    recount: str | None
+from app.verify_lake import verify_lake
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the verification of one pipeline found, at the instant its ledger stood at `offsets`.
+    """What the verification of one pipeline found: of its views at the instant its ledger stood at `offsets`.
 
-    `forgotten`: how many duplicates the differing rows hold that the speed layer could no longer know, where each of
-    these rows holds one and the next batch gives what the recount gives; else 0.
+    `forgotten`: how many duplicates the differing rows of views hold that the speed layer could no longer know, where
+    each of these rows holds one and the next batch gives what the recount gives; else 0.
     """
 
     pipeline: Pipeline
     version: int
     offsets: Offsets
     counts: Counts
-    rows: dict[str, int]
-    differing: dict[str, int]
-    differences: list[Difference]
+    views: Findings
+    lake: Findings
     forgotten: int
 
     @property
     def exact(self) -> bool:
-        return not self.differing
+        return self.views.exact and self.lake.exact
 
 
 @dataclass(frozen=True)
@@ -69,13 +62,14 @@ class Instant:
 
 
 def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
-    """Compares all views of a pipeline with a recount; right also while the layers go on.
+    """Compares all views and lake tables of a pipeline with a recount; right also while the layers go on.
 
     Ledger and merged views are taken in one snapshot, and kept as temporary tables; then the master dataset is read.
 
     Raises:
         LedgerError: another definition is published.
-        LakeError: the master dataset does not reach the ledger within ARCHIVE_WAIT seconds.
+        LakeError: the master dataset does not reach the ledger within ARCHIVE_WAIT seconds, or a lake table is of
+            another definition.
     """
     with _snapshot(ledger) as cursor:
         at = _instant(ledger, cursor)
@@ -84,10 +78,8 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     streamed = {partition: end for partition, end in at.offsets.items() if partition not in OF_FILES}
     wait_until_archived(lake, ledger, streamed, settings.archive_wait)
     computed = compute(lake, ledger.pipeline, {}, at.offsets)
-    computed.events.unpersist()
-    rows: dict[str, int] = {}
-    differing: dict[str, int] = {}
-    differences: list[Difference] = []
+    computed.release()
+    views = Findings()
     with ledger.staged(computed.increments) as cursor:
         staged = dict(zip(ledger.relations, ledger.staged_names(), strict=True))
         for relation, source in staged.items():
@@ -95,17 +87,16 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
         for rolled in rollups(ledger.pipeline):
             _keep(cursor, "recount", rolled, rolled.rows(rolled.of.merge(_states(rolled.of, staged[rolled.of]))))
         for face in served(ledger.pipeline):
-            name = face.view.name
             cursor.execute(f"SELECT count(*) FROM {_kept('merged', face)}")
-            rows[name] = cursor.fetchone()[0]
+            (rows,) = cursor.fetchone()
             cursor.execute(f"SELECT merged, recount FROM ({_differing(face, _kept('merged', face))}) AS row")
-            if found := cursor.fetchall():
-                differing[name] = len(found)
-                differences += [Difference(name, *row) for row in found[:SHOWN]]
+            found = cursor.fetchall()
+            views.add(face.view.name, rows, len(found), found[:SHOWN])
     forgotten = 0
-    if differences and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, at):
+    if not views.exact and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, at):
         forgotten = _forgotten(lake, ledger, at)
-    return Verdict(ledger.pipeline, at.version, at.offsets, computed.counts, rows, differing, differences, forgotten)
+    tables = verify_lake(lake, ledger, settings, at.cut)
+    return Verdict(ledger.pipeline, at.version, at.offsets, computed.counts, views, tables, forgotten)
 
 
 @contextmanager
@@ -188,7 +179,7 @@ def _increments_of_next_batch(lake: Lake, pipeline: Pipeline, at: Instant) -> pa
         computed = compute(lake, pipeline, at.cut, at.offsets)
     except OutOfOrder:
         return None
-    computed.events.unpersist()
+    computed.release()
     return computed.increments
 
 

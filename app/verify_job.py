@@ -1,4 +1,4 @@
-"""The verification: recounts the merged views of each named pipeline and compares every value.
+"""The verification: recounts the merged views and lake tables of each named pipeline and compares every value.
 
 spark-submit app/verify_job.py [PIPELINE …]
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
+from app.findings import Findings
 from app.job import connected, job
 from app.lake import Lake
 from app.ledger import Ledger
@@ -32,24 +33,29 @@ def main(pipelines: list[Pipeline]) -> None:
 
 def show(verdict: Verdict) -> None:
     name, counts = verdict.pipeline.name, verdict.counts
-    for view, rows in verdict.rows.items():
-        if differing := verdict.differing.get(view):
-            print(f"verify: NOT exact: {name}.{view}: {differing:,} rows differ", file=sys.stderr)
-        else:
-            print(f"verify: exact {name}.{view}: {rows:,} rows")
+    show_findings(f"{name}.", "merged", verdict.views)
     if verdict.forgotten:
         print(
             "verify: all of these rows hold duplicates that came after the dedup horizon or repeat an event of a file, "
             f"{verdict.forgotten:,} in all; the next batch corrects them",
             file=sys.stderr,
         )
-    for difference in verdict.differences:
-        print(f"  {difference.view}: merged {difference.merged}, recount {difference.recount}", file=sys.stderr)
+    show_findings(f"{name}/", "lake", verdict.lake)
     print(
         f"{name}: {counts.accepted:,} accepted + {counts.duplicates:,} duplicates + {counts.quarantined:,} quarantined "
         f"= {counts.accepted + counts.duplicates + counts.quarantined:,} events produced, "
         f"version {verdict.version}, offsets {verdict.offsets}"
     )
+
+
+def show_findings(prefix: str, side: str, findings: Findings) -> None:
+    for name, rows in findings.rows.items():
+        if differing := findings.differing.get(name):
+            print(f"verify: NOT exact: {prefix}{name}: {differing:,} rows differ", file=sys.stderr)
+        else:
+            print(f"verify: exact {prefix}{name}: {rows:,} rows")
+    for found in findings.differences:
+        print(f"  {prefix}{found.name}: {side} {found.held}, recount {found.recount}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,8 @@ def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
     for pipeline in pipelines.select([]):
         for view in pipeline.served:
             assert f"verify: exact {pipeline.name}.{view.name}: " in bounded
+        for table in ("quarantine", *(table.name for table in pipeline.lake)):
+            assert f"verify: exact {pipeline.name}/{table}: " in bounded
     assert "verify: exact housing.housing: 506 rows" in bounded
     assert "transactions: 7,000 accepted" in bounded  # 5,000 of the history
     assert counted(bounded) >= 2_000

@@ -16,6 +16,7 @@ from kafka import KafkaProducer
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from app import lake
 from app.archive import Archive
 from app.batch import run
 from app.drops import Drops
@@ -23,7 +24,7 @@ from app.job import connected
 from app.lake import Lake
 from app.ledger import Ledger
 from app.migrate import register
-from app.model import Pipeline
+from app.model import LakeTable, Pipeline
 from app.postgres import Connection, Role
 from app.relations import relations
 from app.settings import Settings
@@ -254,6 +255,27 @@ def new_stack(
 def stack(new_stack: NewStack) -> Stack:
     """A pipeline of the test's own."""
     return new_stack()
+
+
+@pytest.fixture
+def counted(new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Two batches of files, messages, duplicates and what is quarantined; and a message that none counts."""
+    large = LakeTable("large", where="amount > 1.50", columns=("client", "amount"))
+    tables = (LakeTable("silver"), large, LakeTable("gold", view="clients"))
+    (tmp_path / "history.json").write_text("".join(f"{json.dumps(event(id_))}\n" for id_ in ("h1", "h2", "h2")))
+    monkeypatch.setattr(lake, "HOME", tmp_path)
+    stack = new_stack(history=("history.json",), drops=True, lake=tables)
+    dropped = json.dumps(event("d1", "cyd"))
+    (stack.drops / "a.json").write_text(f"{dropped}\nbroken d\n{dropped}\n")
+    stack.take_drops()
+    stack.send(event("1", "ada", "1.10"), event("1", "ada", "1.10"), b"broken 1", partition=0)
+    stack.count_everything()
+    stack.send(event("2", "bob", "2.20"), event("1"), event("h1"), None, partition=0)
+    assert stack.count_everything().mode == "incremental"
+    stack.send(event("3", "ada", "3.30"), partition=0)
+    stack.stream()
+    stack.archive()
+    return stack
 
 
 __all__: Sequence[str] = ["NOW", "NewStack", "Stack", "event"]

@@ -157,7 +157,7 @@ def test_it_switches_across_micro_batches_cuts_lost_checkpoints_rollbacks_and_de
     readings.send(0, 1201, 1201, 1201)
     readings.stream()
     verdict = readings.stack.verify()
-    assert (verdict.exact, verdict.rows["level"]) == (True, 6)
+    assert (verdict.exact, verdict.views.rows["level"]) == (True, 6)
 
 
 def test_a_duplicate_is_no_reading(new_stack: NewStack) -> None:
@@ -187,7 +187,7 @@ def test_a_row_that_is_not_as_the_recount_is_found(new_stack: NewStack) -> None:
     ):
         stack.owner(damage)
         verdict = stack.verify()
-        assert (verdict.exact, verdict.differing) == (False, {"level": differing}), damage
+        assert (verdict.exact, verdict.views.differing) == (False, {"level": differing}), damage
         stack.restore(whole)
     assert stack.verify().exact
 
@@ -204,7 +204,7 @@ def test_a_reading_that_repeats_one_of_history_is_corrected_by_the_next_batch(
     readings.send(0, 1201, 1201, 1201, 1201)
     readings.stream()
     verdict = stack.verify()
-    assert (verdict.exact, verdict.differing, verdict.forgotten) == (False, {"level": 2}, 1)
+    assert (verdict.exact, verdict.views.differing, verdict.forgotten) == (False, {"level": 2}, 1)
     stack.batch()
     shown = stack.rows(f"SELECT _offset, alert FROM serving.{stack.pipeline.name}_level")
     assert shown == [(3, True)]

@@ -38,7 +38,7 @@ def test_batch_and_speed_add_up_across_a_cut(stack: Stack) -> None:
     assert stack.totals() == {"ada": (2, Decimal("3.30"))}
     verdict = stack.verify()
     assert verdict.exact
-    assert verdict.rows == {"clients": 1, "quarantine": 0}
+    assert verdict.views.rows == {"clients": 1, "quarantine": 0}
 
 
 def test_an_incremental_batch_gives_what_a_full_one_gives(stack: Stack) -> None:
@@ -231,7 +231,7 @@ def test_every_measure_and_window_is_exact_across_two_cuts(new_stack: NewStack) 
             assert actual(stack.rows, stack.pipeline) == expected(events[:upto])
     verdict = stack.verify()
     assert verdict.exact
-    assert verdict.rows == {"clients": 4, "everything": 1, "minutes": 48, "sliding": 9, "quarantine": 0}
+    assert verdict.views.rows == {"clients": 4, "everything": 1, "minutes": 48, "sliding": 9, "quarantine": 0}
 
 
 def _with_a_forgotten_duplicate(stack: Stack) -> int:

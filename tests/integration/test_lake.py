@@ -60,6 +60,14 @@ def test_a_batch_of_a_topic_that_nothing_was_read_from_does_not_stop_the_next(st
     assert stack.table("silver", "event_id") == [("1",)]
 
 
+def test_nothing_stays_cached_when_a_batch_or_a_verification_ends(stack: Stack) -> None:
+    stack.send(event("1"), event("1"))
+    stack.count_everything()
+    assert stack.verify().exact
+    session = stack.spark._jsparkSession
+    assert session.sharedState().cacheManager().isEmpty()
+
+
 def _kill() -> None:
     raise Killed
 

@@ -1,0 +1,34 @@
+"""What the batch layer notes on the Delta commits of the tables it derives."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from app.ledger import Offsets, offsets_from_json
+
+MARK = "tidemark "  # what a note begins with: other hands may commit to the tables, and note what they like
+
+
+@dataclass(frozen=True)
+class Note:
+    """By which definition a table was derived.
+
+    `cut`: up to where, of a table of events. `version`: whose rows they are, of a table of a view.
+    """
+
+    fingerprint: str
+    cut: Offsets = field(default_factory=dict)
+    version: int = 0
+
+    def __str__(self) -> str:
+        return MARK + json.dumps(asdict(self))
+
+    @classmethod
+    def newest(cls, metadata: Iterable[str | None]) -> Self:
+        """The first note in the metadata of commits, the newest first; where there is none, that of no definition."""
+        text = next((text for text in metadata if text and text.startswith(MARK)), None)
+        if text is None:
+            return cls("unknown")
+        values = json.loads(text.removeprefix(MARK))
+        return cls(values["fingerprint"], offsets_from_json(values["cut"]), values["version"])
