@@ -7,6 +7,7 @@ from collections.abc import Callable
 import tenacity
 
 from app import losses
+from app.compaction import Compaction
 from app.compute import Computed, Counts, OutOfOrder, compute
 from app.lake import Lake, LakeError
 from app.ledger import Ledger, Offsets
@@ -85,17 +86,20 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     offsets = cut.offsets | lake.held_of_files()
     published = None if full else versions.published()
     previous = published if published and published.cut else None
+    number = versions.next_number()
+    compaction = Compaction(lake, ledger, number, offsets)
     computed, previous = _compute(lake, pipeline, previous, offsets)
     try:
         before = Counts(previous.accepted, previous.duplicates, previous.quarantined) if previous else Counts(0, 0, 0)
         counts = before + computed.counts
         _check(pipeline, counts)
         lake.derive(computed.events, previous.cut if previous else None, offsets)
+        compaction.prepare(computed.events, previous)
     finally:
         computed.release()
     before_publish()
     version = Version(
-        version=versions.next_number(),
+        version=number,
         segment=cut.segment,
         cut=offsets,
         mode="incremental" if previous else "full",
@@ -105,6 +109,7 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
         seconds=round(time.monotonic() - started, 3),
     )
     versions.publish(version, previous.version if previous else None, computed.increments, full)
+    compaction.publish()
     versions.prune(settings.keep_versions)
     _copy_views(lake, settings, version.version)
     return version

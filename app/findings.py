@@ -33,3 +33,9 @@ class Findings:
         if differing:
             self.differing[name] = differing
             self.differences.extend(Difference(name, held, recount) for held, recount in shown)
+
+    def take(self, other: "Findings") -> None:
+        """Adds what was found of others."""
+        self.rows.update(other.rows)
+        self.differing.update(other.differing)
+        self.differences.extend(other.differences)

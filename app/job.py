@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from app import pipelines
 from app.batch import QualityError
+from app.catalog import CatalogError
 from app.gap import LogShorter, OffsetGap, TopicRemade
 from app.lake import LakeError
 from app.ledger import LedgerError
@@ -32,8 +33,8 @@ class ServerEnded(Exception):
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1
 EXPECTED = (
-    LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing, TopicRemade,
-    FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
+    CatalogError, LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing,
+    TopicRemade, FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
 )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ class Lake:
         jvm: Any = spark._jvm
         # Hadoop's spelling of the path: Delta takes file:/a and file:///a for two places.
         self.root = jvm.org.apache.hadoop.fs.Path(f"{root}/{pipeline.name}").toString()
-        self.catalog = Catalog(spark, pipeline.name, self.root)
+        self.catalog = Catalog(spark, pipeline, self.root)
         self._make_bronze()
 
     def path(self, table: str) -> str:

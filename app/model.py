@@ -19,7 +19,7 @@ from app.declared import STRICT, Name, known, unique
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
 from app.expressions import validate
 from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, spread, widened
-from app.views import QUARANTINE, Alert, LakeTable, Rollup, Sliding, Tumbling, View
+from app.views import DATE, QUARANTINE, Alert, LakeTable, Rollup, Sliding, Tumbling, View
 
 __all__ = [
     "Alert", "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min",
@@ -65,8 +65,13 @@ class Pipeline:
 
     @property
     def event_tables(self) -> tuple[LakeTable, ...]:
-        """The lake tables of accepted events."""
-        return tuple(table for table in self.lake if table.view is None)
+        """The lake tables of accepted events that the batch layer writes."""
+        return tuple(table for table in self.lake if table.view is None and table.format == "delta")
+
+    @property
+    def parquet_tables(self) -> tuple[LakeTable, ...]:
+        """The lake tables of accepted events that the streaming job writes."""
+        return tuple(table for table in self.lake if table.format == "parquet")
 
     @property
     def view_tables(self) -> dict[str, View | Alert]:
@@ -100,6 +105,7 @@ class Pipeline:
             history=(),
             drops=False,
             max_quarantined_percent=0,
+            lake=tuple(replace(table, endpoint=None) for table in self.lake),
             views=tuple(replace(view, description="") for view in self.views),
             rollups=tuple(replace(rollup, description="") for rollup in self.rollups),
         )
@@ -141,6 +147,8 @@ class Pipeline:
                     f"lake[{table.name}].name: {SERVING}… is what copies of views are called; choose another name"
                 )
             known(table.columns, types, f"lake[{table.name}].columns")
+            if table.format == "parquet" and DATE in (table.columns or types):
+                raise ValueError(f"lake[{table.name}].columns: {DATE} is its partitions' column; choose another name")
             if table.view is not None and table.view not in (names := [view.name for view in self.views]):
                 raise ValueError(f"lake[{table.name}].view: {table.view!r} is not a view; allowed: {', '.join(names)}")
             if table.where is not None:

@@ -1,4 +1,4 @@
-"""The streaming job: archives the topics, takes dropped files, and runs the speed layer of any set of pipelines.
+"""The streaming job: archives the topics, takes dropped files, writes Parquet tables, and runs the speed layers.
 
 spark-submit app/streaming_job.py [PIPELINE …] [--accept-loss]
 """
@@ -14,6 +14,7 @@ from app.job import connected, job
 from app.lake import Lake
 from app.ledger import Ledger
 from app.model import Pipeline
+from app.parquet_stream import ParquetStream
 from app.postgres import Role
 from app.session import session
 from app.settings import settings
@@ -31,10 +32,14 @@ def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
             speed = Speed(spark, Ledger(connect(), pipeline), at)
             speed.start(accept_loss)
             watch.speed(speed, Ledger(connect(), pipeline))
-            archive = Archive(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at)
-            watch.archive(archive.start(accept_loss))
+            lake = Lake(spark, at.lake_path, pipeline)
+            watch.archive(Archive(lake, Ledger(connect(), pipeline), at).start(accept_loss))
             if pipeline.drops:
-                watch.drops(Drops(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at).start())
+                watch.drops(Drops(lake, Ledger(connect(), pipeline), at).start())
+            if pipeline.parquet_tables:
+                parquet = ParquetStream(spark, lake, Ledger(connect(), pipeline), at)
+                parquet.start(accept_loss)
+                watch.parquet(parquet)
         watch.until_stopped()
     spark.stop()
 

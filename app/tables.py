@@ -28,10 +28,11 @@ class Table:
 def tables(pipeline: Pipeline) -> tuple[Table, ...]:
     """The tables of events of a pipeline; the quarantine is the last."""
     quarantine = Table("quarantine", "_reason is not null", ("_reason", "_topic", *POSITION, ARRIVAL, "_value"))
-    return (*(_declared(table, pipeline) for table in pipeline.event_tables), quarantine)
+    return (*(declared(table, pipeline) for table in pipeline.event_tables), quarantine)
 
 
-def _declared(table: LakeTable, pipeline: Pipeline) -> Table:
+def declared(table: LakeTable, pipeline: Pipeline) -> Table:
+    """A declared table of events, whoever writes it."""
     where = f"_reason is null and ({tolerant(table.where, pipeline.types)})" if table.where else "_reason is null"
     columns = table.columns or tuple(column.name for column in pipeline.columns)
     return Table(table.name, where, (*POSITION, ARRIVAL, *columns))

@@ -1,6 +1,6 @@
 """Proves the merged views of a pipeline: recounts them from the master dataset up to the ledger's offsets.
 
-Every value is compared; the lake tables are proven by `app.verify_lake`.
+Every value is compared; the lake tables are proven by `app.verify_lake` and `app.verify_parquet`.
 """
 
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from app.rollups import RolledUp, Served, rollups, served
 from app.settings import Settings
 from app.transform import aggregate, decode, identity
 from app.verify_lake import verify_lake
+from app.verify_parquet import verify_parquet
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     if not views.exact and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, at):
         forgotten = _forgotten(lake, ledger, at)
     tables = verify_lake(lake, ledger, settings, at.cut)
+    verify_parquet(lake, ledger, settings, tables)
     return Verdict(ledger.pipeline, at.version, at.offsets, computed.counts, views, tables, forgotten)
 
 

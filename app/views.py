@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -11,24 +11,37 @@ from app.declared import STRICT, Declared, Name, known, unique
 from app.durations import Duration, span
 from app.measures import POSITION, Count, Latest, Max, Mean, Measure, Min, State, Sum
 
+DATE = "date"  # the column that the partitions of a Parquet table are named by
+
 
 @dataclass(frozen=True, config=STRICT)
 class LakeTable(Declared):
-    """A Delta table of the lake, of one of two forms.
+    """A table of the lake, of one of two forms.
 
     It holds the clean events that meet `where`, with `columns` (all where none is named). Or it holds the rows of a
     `view` as of the published version, and nothing else is said of it.
+
+    `format`: a Delta table is written by the batch layer. A Parquet table of events is written by the streaming job as
+    they come, one Hive partition a `date` of the event time (UTC), and the batch layer compacts it.
+
+    `endpoint`: where the API lists the newest events of a Parquet table, e.g. `objects` for GET /objects.
     """
 
     name: Name
     where: str | None = None
     columns: tuple[Name, ...] = ()
     view: Name | None = None
+    format: Literal["delta", "parquet"] = "delta"
+    endpoint: Name | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if self.view is not None and (self.where is not None or self.columns):
             raise ValueError(f"view: {self.name} is made of the rows of a view; allowed: neither where nor columns")
+        if self.view is not None and self.format != "delta":
+            raise ValueError(f"format: {self.name} is made of the rows of a view, which are replaced; allowed: delta")
+        if self.endpoint is not None and self.format != "parquet":
+            raise ValueError(f"endpoint: {self.name} has no newest events; allowed: a table of the format parquet")
         return self
 
 

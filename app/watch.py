@@ -9,7 +9,9 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from app.firsts import Firsts
 from app.ledger import Ledger
+from app.parquet_stream import ParquetStream
 from app.speed import Speed
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ class Watch:
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
         self._speeds: list[tuple[Speed, Ledger]] = []
+        self._parquets: list[ParquetStream] = []
         self._archives: list[StreamingQuery] = []
         self._drops: list[StreamingQuery] = []
         self._stop = threading.Event()
@@ -33,6 +36,10 @@ class Watch:
     def speed(self, speed: Speed, ledger: Ledger) -> None:
         """Watches a speed layer; `ledger`, over a connection of its own, notes when there is nothing left to read."""
         self._speeds.append((speed, ledger))
+
+    def parquet(self, stream: ParquetStream) -> None:
+        """Watches the writing of Parquet tables."""
+        self._parquets.append(stream)
 
     def archive(self, query: StreamingQuery) -> None:
         self._archives.append(query)
@@ -50,19 +57,27 @@ class Watch:
             signal.signal(number, self._on_signal)
         logger.info("streaming; stop with Ctrl-C or SIGTERM")
         while not self._stop.wait(INTERVAL):
-            for query in [speed.query for speed, _ in self._speeds] + self._archives + self._drops:
+            for query in [*self._queries(), *self._archives]:
                 _refuse_failed(query)
             for speed, ledger in self._speeds:
                 if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
                     ledger.checked()
-                if speed.outdated():
-                    speed.renew()
+            for layer in self._firsts():
+                if layer.outdated():
+                    layer.renew()
         logger.info("stopping")
-        for query in [speed.query for speed, _ in self._speeds] + self._drops:
+        for query in self._queries():
             query.stop()
         for query in self._archives:
             query.processAllAvailable()
             query.stop()
+
+    def _firsts(self) -> list[Firsts]:
+        return [*(speed for speed, _ in self._speeds), *self._parquets]
+
+    def _queries(self) -> list[StreamingQuery]:
+        """All but the archives."""
+        return [*(layer.query for layer in self._firsts()), *self._drops]
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         self._stop.set()

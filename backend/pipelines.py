@@ -1,23 +1,22 @@
 """The pipelines and their merged views. Which there are is read from their definitions."""
 
-import re
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from sqlalchemy import Connection, text
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import NotFound
 
 from app import pipelines
 from app.model import Alert, Pipeline, Rollup, View
 from app.relations import served_as
 from backend.database import snapshot
+from backend.parameters import limit
 from backend.problems import unavailable
 from backend.status import statuses
 
 blueprint = Blueprint("pipelines", __name__, url_prefix="/pipelines")
 
 DEFAULT_LIMIT = 1_000
-MAX_LIMIT = 10_000
 # What pipelines call the types of app.relations.SQL_TYPES, by their Postgres object ids.
 TYPES: dict[Any, str] = {
     16: "boolean",
@@ -57,7 +56,7 @@ def status(name: str) -> dict[str, Any]:
 def rows(name: str, view_name: str) -> dict[str, Any]:
     """The first `limit` rows of a merged view by key, and the boundary they were read at, of one instant."""
     pipeline = _pipeline(name)
-    view, limit = _view(pipeline, view_name), _limit()
+    view, most = _view(pipeline, view_name), limit(DEFAULT_LIMIT)
     merged_view = served_as(pipeline, view.name)
     # By the whole row, as its keys come first: it holds for the columns of any definition that is published.
     query = f"SELECT * FROM {merged_view} AS merged ORDER BY merged LIMIT :limit"
@@ -65,11 +64,11 @@ def rows(name: str, view_name: str) -> dict[str, Any]:
         # Before the snapshot is taken, so that no other definition's view can come between the snapshot and the rows.
         connection.execute(text(f"LOCK TABLE {merged_view} IN ACCESS SHARE MODE"))
         state = _status(connection, pipeline)
-        found = connection.execute(text(query), {"limit": limit + 1})
+        found = connection.execute(text(query), {"limit": most + 1})
         columns = {column[0]: TYPES.get(column[1], "string") for column in found.cursor.description}
         merged = [dict(row) for row in found.mappings()]
-    meta = state | {"view": view.name, "columns": columns, "limit": limit, "truncated": len(merged) > limit}
-    return {"meta": meta, "rows": merged[:limit]}
+    meta = state | {"view": view.name, "columns": columns, "limit": most, "truncated": len(merged) > most}
+    return {"meta": meta, "rows": merged[:most]}
 
 
 def _pipeline(name: str) -> Pipeline:
@@ -84,13 +83,6 @@ def _view(pipeline: Pipeline, name: str) -> View | Alert | Rollup:
     if name not in views:
         raise NotFound(f"{pipeline.name} has no view {name!r}; there are: {', '.join(views)}")
     return views[name]
-
-
-def _limit() -> int:
-    given = request.args.get("limit", str(DEFAULT_LIMIT))
-    if not re.fullmatch("[0-9]{1,9}", given) or not 1 <= int(given) <= MAX_LIMIT:
-        raise BadRequest(f"limit is {given!r}; expected a whole number from 1 to {MAX_LIMIT}")
-    return int(given)
 
 
 def _status(connection: Connection, pipeline: Pipeline) -> dict[str, Any]:

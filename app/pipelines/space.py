@@ -26,7 +26,10 @@ PIPELINE = Pipeline(
         Check("diameter_not_positive", "diameter_m > 0"),
     ),
     dedup=Dedup("observation_id", horizon="1 hour"),
-    lake=(LakeTable("all"), LakeTable("alerts", where="hazardous")),
+    lake=(
+        LakeTable("all", format="parquet", endpoint="objects"),
+        LakeTable("alerts", where="hazardous", format="parquet", endpoint="alerts"),
+    ),
     views=(
         View(
             "kinds",

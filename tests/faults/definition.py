@@ -6,10 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from app import pipelines
-from app.model import Pipeline
+from app.model import LakeTable, Pipeline
 from app.pipelines.transactions import PIPELINE
 
 VARIABLE = "TEST_PIPELINE"
+PARQUET = (
+    LakeTable("all", format="parquet"),
+    LakeTable("large", where="amount >= 10", columns=("event_id", "amount"), format="parquet"),
+)
 
 
 def definition(name: str, **changes: Any) -> Pipeline:

@@ -25,6 +25,7 @@ from app.lake import Lake
 from app.ledger import Ledger
 from app.migrate import register
 from app.model import LakeTable, Pipeline
+from app.parquet_stream import ParquetStream
 from app.postgres import Connection, Role
 from app.relations import relations
 from app.settings import Settings
@@ -101,6 +102,14 @@ class Stack:
             finish(archive.start(accept_loss))
         return archive
 
+    def write_parquet(self) -> ParquetStream:
+        """Writes the Parquet tables up to the topic's end, as a job of its own that knows of the metastore nothing."""
+        with self.working(Role.SPEED) as ledger:
+            lake = Lake(self.spark, self.settings.lake_path, self.pipeline)
+            stream = ParquetStream(self.spark, lake, ledger, self.settings)
+            finish(stream.start(accept_loss=False))
+        return stream
+
     @contextmanager
     def dropping(self) -> Iterator[StreamingQuery]:
         """The query of dropped files, which is stopped at the end."""
@@ -160,7 +169,10 @@ class Stack:
 
     def backup(self) -> dict[str, str]:
         """All rows that Postgres holds of this definition, by table, in an order that they can be written in."""
-        tables = [f"tidemark.{name}" for name in ("version", "published", "segment", "ledger", "loss")]
+        tables = [
+            f"tidemark.{name}"
+            for name in ("version", "published", "segment", "ledger", "loss", "parquet", "parquet_folder")
+        ]
         tables += [f"{schema}.{r.name}" for schema in ("batch", "speed") for r in relations(self.pipeline)]
         rows = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text FROM"
         return {table: self.owner(f"{rows} {table} AS t {self._of(table)}")[0][0] for table in tables}

@@ -131,7 +131,7 @@ def test_a_micro_batch_that_starts_above_the_ledger_is_refused(stack: Stack) -> 
     stack.restore(backup)
     running.committed = stack.offsets()
     running.ledger = stack.speed().ledger
-    refused = f"{stack.pipeline.name}: .* starts at {{0: 2}}, the ledger expects {{0: 0}}. Start the job again"
+    refused = f"{stack.pipeline.name}: .* starts at {{0: 2}}, the layer stands at {{0: 0}}. Start the job again"
     with pytest.raises(OffsetGap, match=re.compile(refused)):
         running.write(stack.events(), 0)
     assert stack.offsets() == {0: 0, 1: 0, 2: 0}

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
+from app.hive import cursor
 from app.model import LakeTable
+from embedded.hive import HiveServer
 from embedded.spark import command
-from tests.faults.definition import VARIABLE
+from tests.faults.definition import PARQUET, VARIABLE
 from tests.integration.conftest import NewStack, Stack, event
 
 FAULTS = Path(__file__).resolve().parents[1] / "faults"
@@ -123,6 +125,38 @@ def test_a_batch_job_killed_after_it_published_leaves_the_tables_of_views_to_the
     assert stack.table("gold", "client", "total", "_version") == [("ada", Decimal("1.10"), 1)]
     stack.batch()
     assert stack.table("gold", "client", "total", "_version") == [("ada", Decimal("3.30"), 3)]
+
+
+def test_parquet_tables_show_each_event_once_after_the_streaming_job_and_the_batch_job_were_killed(
+    new_stack: NewStack, tmp_path: Path, hive_server: HiveServer
+) -> None:
+    stack = new_stack(lake=PARQUET)
+    days = [f"2026-01-0{day}T12:00:00Z" for day in (1, 2)]
+    stack.send(event("1", time=days[0]), event("2", time=days[1]))
+    with submitted(stack, "streaming", "streaming_killed_while_placing.py", tmp_path) as job:
+        wait_until_killed(job, tmp_path)
+    stack.send(event("2", time=days[1]), event("3", amount="10.00", time=days[0]))
+    stack.write_parquet()
+    assert hive_server.running
+    expected = [("1", 0, "2026-01-01"), ("2", 1, "2026-01-02"), ("3", 3, "2026-01-01")]
+    assert _parquet(stack) == expected
+    stack.stream()
+    stack.archive()
+    with submitted(stack, "batch", "batch_killed_before_readers_are_told.py", tmp_path) as job:
+        wait_until_killed(job, tmp_path)
+    assert _parquet(stack) == expected
+    stack.send(event("4", time=days[0]))
+    stack.write_parquet()
+    assert _parquet(stack) == [*expected, ("4", 4, "2026-01-01")]
+    stack.count_everything()
+    assert _parquet(stack) == [*expected, ("4", 4, "2026-01-01")]
+
+
+def _parquet(stack: Stack) -> list[tuple[str, int, str]]:
+    """Id, offset and date of each row that a reader of Hive gets, by id."""
+    with cursor(stack.settings, SECONDS) as asked:
+        asked.execute(f"SELECT event_id, _offset, cast(`date` AS string) FROM {stack.pipeline.name}.`all` ORDER BY 1")
+        return list(asked.fetchall())
 
 
 def _commits(stack: Stack) -> list[str]:

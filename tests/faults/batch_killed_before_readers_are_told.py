@@ -1,0 +1,24 @@
+"""The batch job, killed with SIGKILL when Postgres names its folders of Parquet files and the metastore does not yet.
+
+Run by spark-submit in a session of its own, which dies as a whole, JVM and Python. Reads the settings and
+TEST_PIPELINE.
+"""
+
+import os
+import signal
+from typing import Any
+from unittest.mock import patch
+
+from app.batch_job import main
+from app.parquet import Parquet
+from tests.faults.definition import PARQUET, give_it_to_the_job
+
+
+def die(*_: Any) -> None:
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    give_it_to_the_job(lake=PARQUET)
+    with patch.object(Parquet, "tell", die):
+        main()

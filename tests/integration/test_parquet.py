@@ -1,0 +1,438 @@
+"""The Parquet tables as Hive readers see them: every accepted event once, whatever fails, repeats or is compacted."""
+
+import itertools
+import json
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import pytest
+from pyspark.errors import StreamingQueryException
+
+from app.catalog import CatalogError
+from app.compaction import Compaction
+from app.create_tables import LAKE, script
+from app.folders import Folders
+from app.hive import cursor
+from app.model import LakeTable
+from app.parquet import Parquet, ParquetTable
+from app.settings import Settings
+from embedded.hive import HiveServer, Metastore
+from tests.faults.definition import PARQUET
+from tests.integration.conftest import NewStack, Stack, event
+
+SECONDS = 120  # for one answer, on a slow machine too
+FIRST, SECOND = "2026-01-01", "2026-01-02"
+
+
+def on(date: str, *ids: str, amount: str = "1.00") -> list[dict[str, str]]:
+    """Events of a date."""
+    return [event(id_, amount=amount, time=f"{date}T12:00:00Z") for id_ in ids]
+
+
+@pytest.fixture
+def asked(hive_server: HiveServer, database: Settings) -> Iterator[Any]:  # noqa: ARG001
+    """A cursor of HiveServer2."""
+    with cursor(database, SECONDS) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(new_stack: NewStack) -> Stack:
+    return new_stack(lake=PARQUET)
+
+
+def rows(asked: Any, stack: Stack, table: str = "all") -> list[tuple[str, str]]:
+    """Date and id of each row that a reader of Hive gets, sorted."""
+    asked.execute(f"SELECT cast(`date` AS string), event_id FROM {stack.pipeline.name}.`{table}`")
+    return sorted(asked.fetchall())
+
+
+def dated(date: str, *ids: str) -> list[tuple[str, str]]:
+    return [(date, id_) for id_ in ids]
+
+
+def root(stack: Stack, table: str = "all") -> Path:
+    return Path(urlsplit(stack.lake.path(table)).path)
+
+
+def files(asked: Any, stack: Stack, table: str = "all") -> int:
+    """How many files a reader reads."""
+    asked.execute(f"SELECT DISTINCT input_file_name() FROM {stack.pipeline.name}.`{table}`")
+    return len(asked.fetchall())
+
+
+class Fault(NamedTuple):
+    """The n-th call of a function fails: before it has done anything, or after it has done all."""
+
+    owner: Any
+    name: str
+    call: int
+    before: bool
+
+    @contextmanager
+    def happening(self) -> Iterator[None]:
+        original, calls = getattr(self.owner, self.name), itertools.count(1)
+
+        def fails(*arguments: Any, **named: Any) -> Any:
+            now = next(calls) == self.call
+            if now and self.before:
+                raise Failed(self.name)
+            result = original(*arguments, **named)
+            if now:
+                raise Failed(self.name)
+            return result
+
+        with patch.object(self.owner, self.name, fails):
+            yield
+
+
+class Failed(Exception):
+    """What a fault raises."""
+
+
+def test_each_event_is_there_once_by_its_date_and_only_what_meets_the_filter(asked: Any, stack: Stack) -> None:
+    stack.send(*on(FIRST, "1", "2", "1"), b"broken", *on(SECOND, "3", amount="10.00"))
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
+    assert rows(asked, stack, "large") == dated(SECOND, "3")
+    asked.execute(f"SHOW PARTITIONS {stack.pipeline.name}.`all`")
+    assert sorted(asked.fetchall()) == [(f"date={FIRST}",), (f"date={SECOND}",)]
+    asked.execute(f"SELECT * FROM {stack.pipeline.name}.large")
+    names = [column.removeprefix("large.") for column, *_ in asked.description]
+    assert names == ["_partition", "_offset", "_index", "arrival", "event_id", "amount", "date"]
+    stack.send(*on(SECOND, "3", "4", "5", amount="12.00"), *on("2026-01-03", "6"))
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3", "4", "5") + dated("2026-01-03", "6")
+    assert rows(asked, stack, "large") == dated(SECOND, "3", "4", "5")
+
+
+def test_dates_of_any_year_that_an_event_may_have_are_written(asked: Any, new_stack: NewStack) -> None:
+    stack = new_stack(lake=PARQUET, checks=())
+    dates = ["0001-01-01", "1582-10-10", "1883-11-17", "9999-12-31"]
+    for number, date in enumerate(dates):
+        stack.send(*on(date, f"{number}"))
+    stack.count_everything()
+    stack.write_parquet()
+    stack.batch(full=True)
+    assert rows(asked, stack) == [(date, f"{number}") for number, date in enumerate(dates)]
+    asked.execute(f"SELECT cast(event_time AS string) FROM {stack.pipeline.name}.`all` ORDER BY event_id")
+    assert [time for (time,) in asked.fetchall()] == [f"{date} 12:00:00" for date in dates]
+
+
+def test_a_lost_checkpoint_repeats_nothing(asked: Any, stack: Stack) -> None:
+    stack.send(*on(FIRST, "1", "2"))
+    stack.write_parquet().checkpoint.delete()
+    stack.send(*on(FIRST, "2", "3"))
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        (Fault(ParquetTable, "stage", 1, before=False), 0),
+        (Fault(ParquetTable, "stage", 2, before=False), 0),
+        (Fault(Folders, "commit", 2, before=True), 0),
+        (Fault(Folders, "commit", 2, before=False), 0),
+        (Fault(ParquetTable, "place", 1, before=True), 0),
+        (Fault(ParquetTable, "place", 1, before=False), 1),
+        (Fault(ParquetTable, "place", 2, before=False), 2),
+        (Fault(Parquet, "tell", 2, before=True), 2),
+        (Fault(Parquet, "tell", 2, before=False), 2),
+    ],
+)
+def test_a_failure_at_any_step_of_a_micro_batch_shows_nothing_twice_and_loses_nothing(
+    asked: Any, stack: Stack, fault: Fault, seen: int
+) -> None:
+    stack.send(*on(FIRST, "1"), *on(SECOND, "2"))
+    stack.write_parquet()
+    stack.send(*on(FIRST, "3", amount="10.00"), *on(SECOND, "4"))
+    # A start with nothing to finish tells once, and moves nothing but its offsets.
+    with fault.happening(), pytest.raises(StreamingQueryException):
+        stack.write_parquet()
+    found = rows(asked, stack)
+    assert len(found) == len(set(found)) == 2 + seen
+    stack.send(*on(FIRST, "3", "5"))
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "3", "5") + dated(SECOND, "2", "4")
+    assert rows(asked, stack, "large") == dated(FIRST, "3")
+
+
+def test_a_batch_compacts_and_keeps_what_has_come_since_its_cut(asked: Any, stack: Stack) -> None:
+    for number in range(3):
+        stack.send(*on(FIRST, f"{number}"), *on(SECOND, f"1{number}"))
+        stack.write_parquet()
+    stack.stream()
+    stack.archive()
+    assert files(asked, stack) == 6
+
+    def more() -> None:
+        stack.send(*on(FIRST, "3"), *on("2026-01-03", "30"))
+        stack.write_parquet()
+
+    stack.batch(before_publish=more)
+    expected = dated(FIRST, "0", "1", "2", "3") + dated(SECOND, "10", "11", "12") + dated("2026-01-03", "30")
+    assert rows(asked, stack) == expected
+    assert files(asked, stack) == 4  # one a date, and one of what came since
+    stack.count_everything()
+    assert rows(asked, stack) == expected
+    assert files(asked, stack) == 3
+    assert stack.verify().exact
+
+
+def test_a_compaction_leaves_alone_what_has_nothing_new(asked: Any, stack: Stack) -> None:
+    stack.send(*on(FIRST, "1"), *on(SECOND, "2"))
+    stack.write_parquet()
+    stack.count_everything()
+    first = sorted(root(stack).glob(f"*/date={FIRST}/*"))
+    stack.send(*on(SECOND, "3"))
+    stack.write_parquet()
+    stack.count_everything()
+    stack.batch()
+    assert [path for path in first if path.exists() and "-1/" in str(path)] != []
+    assert rows(asked, stack) == dated(FIRST, "1") + dated(SECOND, "2", "3")
+
+
+def test_what_the_batch_layer_wrote_first_the_streaming_job_does_not_repeat(asked: Any, stack: Stack) -> None:
+    stack.send(*on(FIRST, "1", "2"))
+    stack.count_everything()
+    assert rows(asked, stack) == dated(FIRST, "1", "2")
+    stack.send(*on(FIRST, "2", "3"))
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2", "3")
+
+
+def test_a_batch_that_publishes_while_a_micro_batch_is_written_leaves_each_event_once(
+    asked: Any, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.send(*on(FIRST, "1"))
+    stack.write_parquet()
+    stack.send(*on(FIRST, "2"))
+    stack.stream()
+    stack.archive()
+    stage, batches = ParquetTable.stage, iter([stack.batch])
+
+    def meanwhile(*arguments: Any) -> Any:
+        staged = stage(*arguments)
+        for batch in batches:
+            batch()
+            stack.send(*on(FIRST, "3"))
+        return staged
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ParquetTable, "stage", meanwhile)
+        stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2", "3")
+
+
+def test_a_duplicate_of_history_that_the_stream_could_not_know_goes_with_the_next_batch(
+    asked: Any, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.lake.HOME", tmp_path)
+    (tmp_path / "history.json").write_text("".join(f"{json.dumps(one)}\n" for one in on(FIRST, "1", "2")))
+    stack = new_stack(lake=PARQUET, history=("history.json",))
+    stack.batch()
+    assert rows(asked, stack) == dated(FIRST, "1", "2")
+    stack.send(*on(SECOND, "2"), *on(FIRST, "3"))
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2", "3") + dated(SECOND, "2")
+    stack.count_everything()
+    assert rows(asked, stack) == dated(FIRST, "1", "2", "3")
+    asked.execute(f"SHOW PARTITIONS {stack.pipeline.name}.`all`")
+    assert len(asked.fetchall()) == 2  # a date without rows stays
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Compaction, "prepare", 1, before=False),
+        Fault(Compaction, "publish", 1, before=True),
+        Fault(ParquetTable, "make", 1, before=False),
+        Fault(Parquet, "tell", 1, before=True),
+        Fault(Compaction, "publish", 1, before=False),
+    ],
+)
+def test_a_batch_that_fails_at_any_step_shows_every_event_once_before_and_after(
+    asked: Any, stack: Stack, fault: Fault
+) -> None:
+    stack.send(*on(FIRST, "1"), *on(SECOND, "2"))
+    stack.write_parquet()
+    stack.count_everything()
+    stack.send(*on(FIRST, "3"))
+    stack.write_parquet()
+    stack.stream()
+    stack.archive()
+    expected = dated(FIRST, "1", "3") + dated(SECOND, "2")
+    with fault.happening(), pytest.raises(Failed):
+        stack.batch()
+    assert rows(asked, stack) == expected
+    stack.send(*on(SECOND, "4"))
+    stack.write_parquet()
+    expected.append((SECOND, "4"))
+    assert rows(asked, stack) == expected
+    stack.count_everything()
+    assert rows(asked, stack) == expected
+    assert files(asked, stack) == 2
+    assert stack.verify().exact
+
+
+def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stack: Stack) -> None:
+    stack.send(*on(FIRST, "1", amount="10.00"), *on(SECOND, "2"))
+    stack.write_parquet()
+    stack.count_everything()
+    large = LakeTable("large", where="amount >= 1", columns=("client", "event_id"), format="parquet")
+    other = stack.define(lake=(PARQUET[0], large))
+    other.write_parquet()  # which nobody sees yet
+    assert rows(asked, stack, "large") == dated(FIRST, "1")
+    stack.send(*on(SECOND, "3"))
+    stack.write_parquet()
+    other.stream()
+    other.archive()
+    other.batch(full=True)
+    assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "3")
+    assert rows(asked, other) == dated(FIRST, "1") + dated(SECOND, "2", "3")
+    asked.execute(f"SELECT client FROM {stack.pipeline.name}.large")
+    assert asked.fetchall() == [("ada",)] * 3
+    stack.send(*on(SECOND, "4"))
+    other.write_parquet()
+    assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "3", "4")
+    other.count_everything()
+    other.batch()
+    assert {path.name.partition("-")[0] for path in root(other).iterdir()} <= {other.pipeline.fingerprint, "_arriving"}
+
+
+def test_a_restored_postgres_is_mended_by_a_full_batch(asked: Any, stack: Stack) -> None:
+    stack.send(*on(FIRST, "1"))
+    stack.write_parquet()
+    stack.count_everything()
+    backup = stack.backup()
+    stack.send(*on(FIRST, "2"), *on(SECOND, "3"))
+    stack.write_parquet()
+    stack.restore(backup)
+    stack.stream()
+    stack.archive()
+    stack.batch(full=True)
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
+
+
+def test_a_metastore_that_does_not_answer_stops_nothing_and_is_told_later(
+    hive_server: HiveServer, stack: Stack, metastore: Metastore, database: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    stack.send(*on(FIRST, "1"))
+    stack.write_parquet()
+    metastore.stop()
+    try:
+        stack.send(*on(FIRST, "2"), *on(SECOND, "3"))
+        stack.write_parquet()
+    finally:
+        metastore.start()
+    assert "is not in the Hive metastore as it is" in caplog.text
+    assert hive_server.running
+    stack.write_parquet()
+    with cursor(database, SECONDS) as anew:
+        assert rows(anew, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
+
+
+def test_the_tables_of_the_script_are_those_that_the_jobs_fill(asked: Any, new_stack: NewStack) -> None:
+    from app.pipelines.space import PIPELINE  # noqa: PLC0415
+
+    names = ("columns", "event_time", "checks", "dedup", "lake", "views", "rollups", "examples")
+    stack = new_stack(**{name: getattr(PIPELINE, name) for name in names})
+    statements = (Path(__file__).parents[2] / "hive/create_tables.hql").read_text()
+    assert statements == script()
+    own = statements.replace(LAKE, stack.settings.lake_path).replace("`space`", f"`{stack.pipeline.name}`")
+    for statement in own.split(";\n")[:-1]:
+        asked.execute(statement.replace("/space/", f"/{stack.pipeline.name}/"))
+    asked.execute(f"SHOW CREATE TABLE {stack.pipeline.name}.`all`")
+    before = asked.fetchall()
+    stack.send(json.loads(PIPELINE.examples[0].message) | {"event_id": "1"})
+    stack.write_parquet()
+    asked.execute(f"SELECT name, hazardous FROM {stack.pipeline.name}.alerts")
+    assert asked.fetchall() == [("Apophis", True)]
+    asked.execute(f"SHOW CREATE TABLE {stack.pipeline.name}.`all`")
+    assert asked.fetchall() == before
+
+
+def test_verify_says_which_rows_of_a_parquet_table_are_not_as_they_must_be(stack: Stack, metastore: Metastore) -> None:
+    stack.send(*on(FIRST, "1", "2"), *on(SECOND, "3", amount="10.00"), b"broken")
+    stack.write_parquet()
+    stack.count_everything()
+    stack.send(*on(SECOND, "4"))
+    stack.write_parquet()
+    stack.stream()
+    stack.archive()
+    verdict = stack.verify()
+    assert (verdict.exact, verdict.lake.rows["all"], verdict.lake.rows["large"]) == (True, 4, 1)
+    one = next(root(stack).glob(f"*/date={FIRST}/*.parquet"))
+    shutil.copy(one, one.with_name("again.parquet"))
+    verdict = stack.verify()
+    assert (verdict.exact, verdict.views.exact, verdict.lake.differing) == (False, True, {"all": 2})
+    assert all("2 times" in (found.held or "") for found in verdict.lake.differences)
+    one.unlink()
+    assert stack.verify().exact
+    one.with_name("again.parquet").unlink()
+    verdict = stack.verify()
+    assert verdict.lake.differing == {"all": 2}
+    assert sorted(json.loads(found.recount or "")["event_id"] for found in verdict.lake.differences) == ["1", "2"]
+    assert [found.held for found in verdict.lake.differences] == [None, None]
+    metastore.stop()
+    try:
+        with pytest.raises(CatalogError, match=r"cannot be read by its name .* Start the metastore"):
+            stack.verify()
+    finally:
+        metastore.start()
+
+
+@dataclass
+class Reader:
+    """Reads a table over and over: what it has seen stays, and nothing is there twice."""
+
+    stack: Stack
+    answers: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join(timeout=SECONDS)
+
+    def _read(self) -> None:
+        before: set[tuple[str, str]] = set()
+        with cursor(self.stack.settings, SECONDS) as asked:
+            while not self._stop.is_set():
+                counted = Counter(rows(asked, self.stack))
+                self.wrong += [f"{row} is there {n} times" for row, n in counted.items() if n > 1]
+                self.wrong += [f"{row} is gone" for row in before - counted.keys()]
+                before = set(counted)
+                self.answers += 1
+
+
+def test_a_reader_sees_no_row_twice_and_none_go_while_batches_compact(stack: Stack, asked: Any) -> None:
+    stack.send(*on(FIRST, "0"), *on(SECOND, "1"))
+    stack.write_parquet()
+    reader = Reader(stack)
+    with reader.reading():
+        for number in range(2, 8, 2):
+            stack.send(*on(FIRST, f"{number}"), *on(SECOND, f"{number + 1}"))
+            stack.write_parquet()
+            stack.count_everything()
+    assert reader.wrong == []
+    assert reader.answers > 3
+    assert rows(asked, stack) == dated(FIRST, "0", "2", "4", "6") + dated(SECOND, "1", "3", "5", "7")
