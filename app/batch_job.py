@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
 from app.batch import run
-from app.job import connected, job, repeated
+from app.job import connected, job, repeated, side_by_side
 from app.lake import Lake
 from app.ledger import Ledger
 from app.model import Pipeline
@@ -25,9 +25,14 @@ def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
     spark = session(at, "tidemark batch")
     with connected(at, Role.BATCH) as connect:
         layers = [(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
-        for _ in repeated(every):
-            for lake, ledger in layers:
-                show(ledger.pipeline, run(lake, ledger, at, full))
+
+        def publish(layer: tuple[Lake, Ledger]) -> tuple[Pipeline, Version]:
+            lake, ledger = layer
+            return lake.pipeline, run(lake, ledger, at, full)
+
+        for stop in repeated(every):
+            for pipeline, version in side_by_side(at.side_by_side, publish, layers, stop):
+                show(pipeline, version)
     spark.stop()
 
 

@@ -34,7 +34,7 @@ class Firsts(ABC):
     """
 
     layer: ClassVar[str]
-    interval: int | None = None  # seconds between two micro-batches; None: as soon as there is something
+    interval: int  # seconds between two micro-batches
 
     def __init__(self, spark: SparkSession, ledger: Ledger, settings: Settings) -> None:
         self.spark = spark
@@ -83,15 +83,14 @@ class Firsts(ABC):
         logger.info("%s: %s at %s, reading from %s", self.pipeline.name, self.layer, self.committed, resumed)
         messages = kafka_stream(self.spark, self.settings, self.pipeline.topic.name, resumed)
         events = decode(messages, self.pipeline).select(*self.columns())
-        writer = (
+        self.query = (
             firsts_of_stream(events, self.pipeline)
             .writeStream.queryName(f"{self.layer} {self.pipeline.name}")
             .option("checkpointLocation", self.checkpoint.path)
+            .trigger(processingTime=f"{self.interval} seconds")
             .foreachBatch(self.write)
+            .start()
         )
-        if self.interval is not None:
-            writer = writer.trigger(processingTime=f"{self.interval} seconds")
-        self.query = writer.start()
         return self.query
 
     def bounds(self, batch: int) -> tuple[Offsets, Offsets]:

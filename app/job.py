@@ -6,8 +6,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 import psycopg2
 from kafka.errors import KafkaError
@@ -32,6 +34,8 @@ class ServerEnded(Exception):
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 EXPECTED = (
     CatalogError, LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing,
     TopicRemade, FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
@@ -76,17 +80,37 @@ def connected(settings: Settings, role: str) -> Iterator[Callable[[], Connection
         yield open_one
 
 
-def repeated(every: int | None) -> Iterator[int]:
-    """The runs of a job: one, or one every `every` seconds until SIGTERM or SIGINT, which lets a run end first."""
+def repeated(every: int | None) -> Iterator[threading.Event]:
+    """The runs of a job: one, or one every `every` seconds until SIGTERM or SIGINT.
+
+    Gives each run what is set then: it ends what it has begun, and begins nothing more.
+    """
     stop = threading.Event() if every is None else _asked_to_stop()
-    run = 0
     while not stop.is_set():
         started = time.monotonic()
-        yield run
-        run += 1
+        yield stop
         if every is None:
             return
         stop.wait(max(0.0, every - (time.monotonic() - started)))
+
+
+def side_by_side(
+    most: int, work: Callable[[Item], Result], items: Iterable[Item], stop: threading.Event | None = None
+) -> Iterator[Result]:
+    """Gives what `work` makes of each item, in order, while at most so many others are worked on.
+
+    What has not begun when `stop` is set is left out; after an error nothing more begins.
+    """
+    pool = ThreadPoolExecutor(most)
+
+    def unless_stopped(item: Item) -> list[Result]:
+        return [] if stop and stop.is_set() else [work(item)]
+
+    try:
+        for begun in [pool.submit(unless_stopped, item) for item in items]:
+            yield from begun.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def serve_until_stopped(name: str, serving: Callable[[], bool]) -> None:

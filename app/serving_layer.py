@@ -8,9 +8,11 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-from app.job import job
+from pyspark.sql import DataFrame
+
+from app.job import job, side_by_side
 from app.lake import Lake
-from app.model import Pipeline
+from app.model import Alert, Pipeline, Rollup, View
 from app.serving import merged
 from app.session import session
 from app.settings import settings
@@ -20,12 +22,16 @@ from app.settings import settings
 def main(pipelines: list[Pipeline], rows: int) -> None:
     at = settings()
     spark = session(at, "tidemark serving")
-    for pipeline in pipelines:
-        lake = Lake(spark, at.lake_path, pipeline)
-        for view in pipeline.served:
-            table = lake.replace(f"serving/{view.name}", merged(spark, at, pipeline, view))
-            print(f"{pipeline.name}.{view.name}: {table.count():,} rows at {lake.path(f'serving/{view.name}')}")
-            table.drop("_offsets").show(rows, truncate=False)
+    lakes = [Lake(spark, at.lake_path, pipeline) for pipeline in pipelines]
+
+    def publish(copied: tuple[Lake, View | Alert | Rollup]) -> tuple[Lake, str, DataFrame]:
+        lake, view = copied
+        return lake, view.name, lake.replace(f"serving/{view.name}", merged(spark, at, lake.pipeline, view))
+
+    views = [(lake, view) for lake in lakes for view in lake.pipeline.served]
+    for lake, name, table in side_by_side(at.side_by_side, publish, views):
+        print(f"{lake.pipeline.name}.{name}: {table.count():,} rows at {lake.path(f'serving/{name}')}")
+        table.drop("_offsets").show(rows, truncate=False)
     spark.stop()
 
 

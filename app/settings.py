@@ -77,11 +77,17 @@ class Settings(BaseSettings):
         description="Seconds without a change after which a dropped file that is not whole is taken",
     )
     archive_interval: int = Field(10, ge=1, le=3600, description="Seconds between two appends to the master dataset")
+    speed_interval: int = Field(
+        0, ge=0, le=3600, description="Seconds between two micro-batches of the speed layer; 0: each follows at once"
+    )
     archive_wait: int = Field(
         180, ge=1, le=86400, description="Seconds a batch or a verification waits for the master dataset to reach a cut"
     )
     keep_versions: int = Field(
         2, ge=2, le=100, description="Published versions kept for a rollback, the current included"
+    )
+    side_by_side: int = Field(
+        2, ge=1, le=64, description="Pipelines of a batch, or views of a serving job, that are worked on side by side"
     )
     hive_metastore_uri: Annotated[str, AfterValidator(_thrift_uri)] = Field(
         "thrift://127.0.0.1:9083", description="Where the Hive metastore listens, as thrift://HOST:PORT"

@@ -18,6 +18,7 @@ class Speed(Firsts):
 
     def __init__(self, spark: SparkSession, ledger: Ledger, settings: Settings) -> None:
         super().__init__(spark, ledger, settings)
+        self.interval = settings.speed_interval
         self.aggregate = aggregation(self.pipeline)
         self.phases: dict[str, float] = {}  # seconds of each phase of the last micro-batch
 

@@ -30,14 +30,13 @@ class Metastore(Service):
         self._environment = _environment(settings)
         self._server = SparkJob("metastore", log, stop_seconds=_STOP_SECONDS)
 
-    def start(self) -> None:
+    def begin(self) -> None:
         require_port("the Hive metastore", self._port, self._port_option)
-        self._server.start(
-            command("metastore", memory="256m"),
-            ready=lambda: accepts_connections(self._port),  # it listens when it can answer
-            seconds=_START_SECONDS,
-            env=self._environment,
-        )
+        self._server.begin(command("metastore", memory="256m"), self._environment)
+
+    def until_ready(self) -> None:
+        # It listens when it can answer.
+        self._server.until_ready(lambda: accepts_connections(self._port), _START_SECONDS)
 
 
 class HiveServer(Service):
@@ -49,10 +48,12 @@ class HiveServer(Service):
         self._port_option = port_option
         self._server = SparkJob("sql", log, stop_seconds=_STOP_SECONDS)
 
-    def start(self) -> None:
+    def begin(self) -> None:
         require_port("HiveServer2", self._settings.hive_server_port, self._port_option)
-        environment = _environment(self._settings)
-        self._server.start(command("sql"), ready=self._ready, seconds=_START_SECONDS, env=environment)
+        self._server.begin(command("sql"), _environment(self._settings))
+
+    def until_ready(self) -> None:
+        self._server.until_ready(self._ready, _START_SECONDS)
 
     def _ready(self) -> bool:
         if not accepts_connections(self._settings.hive_server_port):

@@ -53,19 +53,17 @@ class Kafka(Service):
         """What clients connect to, HOST:PORT."""
         return f"{LOCALHOST}:{self.port}"
 
-    def start(self) -> None:
-        """Starts the broker and returns when it serves clients. Raises ServerError when it cannot."""
+    def begin(self) -> None:
         controller_port = free_port() if self._controller_port is None else self._controller_port
         require_port("Kafka", self.port, self._port_option)
         require_port("Kafka's controller", controller_port, "the controller_port argument")
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._config.write_text(self._properties(controller_port))
         self._format()
-        self._server.start(
-            [*_java("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC"), "kafka.Kafka", str(self._config)],
-            ready=self._ready,
-            seconds=_START_SECONDS,
-        )
+        self._server.begin([*_java("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC"), "kafka.Kafka", str(self._config)])
+
+    def until_ready(self) -> None:
+        self._server.until_ready(self._ready, _START_SECONDS)
 
     def _ready(self) -> bool:
         # A client in Python logs every refused connection, so the port comes first.

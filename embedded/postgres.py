@@ -69,8 +69,7 @@ class Postgres(Service):
         secret = self.password_file.read_text().strip() if password is None else password
         return f"postgresql://{quote(user, safe='')}:{quote(secret, safe='')}@{LOCALHOST}:{self.port}/{database}"
 
-    def start(self) -> None:
-        """Starts the server and returns when it serves the database `tidemark`. Raises ServerError when it cannot."""
+    def begin(self) -> None:
         require_port("Postgres", self.port, self._port_option)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not self._cluster.exists():
@@ -81,7 +80,11 @@ class Postgres(Service):
                 "Put it back, or move the folder away to start with an empty database."
             )
         self._clear_stale_lock()
-        self._server.start(self._command(), ready=self._ready, seconds=_START_SECONDS)
+        self._server.begin(self._command())
+
+    def until_ready(self) -> None:
+        """Returns when it serves the database `tidemark`. Raises ServerError when it does not."""
+        self._server.until_ready(self._ready, _START_SECONDS)
         try:
             self._create_database()
         except BaseException:

@@ -72,11 +72,12 @@ class Server:
     def start(
         self, command: Sequence[str], *, ready: Callable[[], bool], seconds: float, env: Mapping[str, str] | None = None
     ) -> None:
-        """Runs the command and returns when `ready()` is true.
+        """Runs the command and returns when `ready()` is true, as `begin` and `until_ready` do."""
+        self.begin(command, env)
+        self.until_ready(ready, seconds)
 
-        Raises ServerError, with the end of the log, when the process ends before it is ready, or is not ready after
-        `seconds`; it is killed then.
-        """
+    def begin(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        """Runs the command and returns at once, so that others can start beside it."""
         if self.running:
             raise ServerError(f"{self.name} runs already, as process {self.pid}; stop it first")
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -89,23 +90,43 @@ class Server:
                 env=None if env is None else dict(env),
                 start_new_session=True,
             )
+
+    def until_ready(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Returns when `ready()` is true.
+
+        Raises ServerError, with the end of the log, when the process ends before it is ready, or is not ready after
+        `seconds`; it is killed then.
+        """
+        stop, retry = stop_after_delay(seconds), retry_if_result(lambda done: not done)
         try:
-            self._wait(self._process, ready, seconds)
-        except BaseException:
+            Retrying(stop=stop, wait=wait_fixed(0.1), retry=retry)(lambda: self._has_not_ended() and ready())
+        except BaseException as error:
             self.kill()
+            if isinstance(error, RetryError):
+                raise ServerError(f"{self.name} was not ready after {seconds:g} s. {self.log_tail()}") from None
             raise
+
+    def _has_not_ended(self) -> bool:
+        if self._process is None:
+            raise ServerError(f"{self.name} is not running; start it first")
+        if (code := self._process.poll()) is not None:
+            raise ServerError(f"{self.name} ended with code {code} before it was ready. {self.log_tail()}")
+        return True
 
     def stop(self) -> None:
         """Ends the process in an orderly way, and by force when that takes too long. Does nothing when it has ended."""
-        if self._process is None:
-            return
         self.ask_to_stop()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(self._stop_seconds)
-        self.kill()
+        self.end()
+
+    def end(self) -> None:
+        """Waits for the orderly end that was asked for, and ends the process by force when that takes too long."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._stop_seconds)
+            self.kill()
 
     def ask_to_stop(self) -> None:
-        """Sends the signal that asks for an orderly end."""
+        """Sends the signal that asks for an orderly end. Does nothing when it has ended."""
         if self._process is not None:
             self._process.send_signal(self._stop_signal)
 
@@ -127,21 +148,6 @@ class Server:
         self._process.wait()
         self._process = None
 
-    def _wait(self, process: subprocess.Popen[bytes], ready: Callable[[], bool], seconds: float) -> None:
-        def answers() -> bool:
-            code = process.poll()
-            if code is not None:
-                raise ServerError(f"{self.name} ended with code {code} before it was ready. {self.log_tail()}")
-            return ready()
-
-        wait = Retrying(
-            stop=stop_after_delay(seconds), wait=wait_fixed(0.1), retry=retry_if_result(lambda done: not done)
-        )
-        try:
-            wait(answers)
-        except RetryError:
-            raise ServerError(f"{self.name} was not ready after {seconds:g} s. {self.log_tail()}") from None
-
     def log_tail(self) -> str:
         """The last lines it printed, under a line that names the log file."""
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
@@ -153,9 +159,18 @@ class Service(ABC):
 
     _server: Server
 
-    @abstractmethod
     def start(self) -> None:
         """Returns when it serves clients. Raises ServerError when it cannot."""
+        self.begin()
+        self.until_ready()
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Starts it and returns at once. Raises ServerError when its port is taken or its folder cannot be used."""
+
+    @abstractmethod
+    def until_ready(self) -> None:
+        """Returns when what has begun serves clients. Raises ServerError when it does not."""
 
     @property
     def running(self) -> bool:

@@ -64,6 +64,8 @@ class SparkJob(Server):
         self._script = JOBS[job]
 
     def ask_to_stop(self) -> None:
+        if not self.running:
+            return
         children: list[psutil.Process] = []
         with suppress(psutil.NoSuchProcess):
             children = psutil.Process(self.pid).children(recursive=True)

@@ -23,12 +23,13 @@ from app.topics import create_topic
 from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
-from embedded.process import LOCALHOST, Server, ServerError, accepts_connections, require_port
+from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_connections, require_port
 from embedded.spark import SparkJob, command
 
 # What the stack keeps in its data folder.
 OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
 START_SECONDS = 300
+UntilReady = Callable[[], None]  # returns when what has begun is ready
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,14 @@ class Stack:
             api_host=LOCALHOST,
             api_port=ports.api,
             dashboard_port=ports.dashboard,
+            # A micro-batch of each of several pipelines at every moment would leave two cores for nothing else.
+            speed_interval=1,
         )
         self.environment = {"SPARK_LOCAL_IP": LOCALHOST} | {
             name: str(getattr(self.settings, name.lower()))
             for name in (
                 "KAFKA_BOOTSTRAP_SERVERS", "PG_URL", "SECRETS_PATH", "LAKE_PATH", "CHECKPOINT_PATH", "DROPS_PATH",
+                "SPEED_INTERVAL",
                 "HIVE_METASTORE_URI", "HIVE_SERVER_HOST", "HIVE_SERVER_PORT", "HIVE_USER",
                 "API_HOST", "API_PORT", "DASHBOARD_PORT", "OPENFOODFACTS_POSITION",
             )
@@ -102,7 +106,9 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         for server in reversed(self.servers):
-            server.stop()
+            server.ask_to_stop()
+        for server in reversed(self.servers):
+            server.end()
         self._exits.close()
 
     def reset(self) -> None:
@@ -124,27 +130,25 @@ class Stack:
         self._exits.callback(postgres.stop)
         make_roles(self.settings)
         apply_migrations(self.settings)
-        connection = connect(self.settings, Role.MIGRATE)
-        try:
+        with contextlib.closing(connect(self.settings, Role.MIGRATE)) as connection:
             for pipeline in self.pipelines:
                 register(connection, pipeline)
-        finally:
-            connection.close()
 
-    def start_metastore(self) -> None:
-        metastore = Metastore(self.settings, self._log("metastore"), "--metastore-port")
-        metastore.start()
-        self._exits.callback(metastore.stop)
+    def begin_metastore(self) -> UntilReady:
+        return self._begin(Metastore(self.settings, self._log("metastore"), "--metastore-port"))
 
-    def start_sql(self) -> None:
-        server = HiveServer(self.settings, self._log("sql"), "--sql-port")
-        server.start()
-        self._exits.callback(server.stop)
+    def begin_sql(self) -> UntilReady:
+        return self._begin(HiveServer(self.settings, self._log("sql"), "--sql-port"))
 
-    def start_streaming(self) -> None:
-        """Starts the streaming job, and returns when it has read all that the topics hold."""
+    def _begin(self, service: Service) -> UntilReady:
+        service.begin()
+        self._exits.callback(service.stop)
+        return service.until_ready
+
+    def begin_streaming(self) -> UntilReady:
+        """Begins the streaming job, which is ready when it has read all that the topics hold."""
         before = self._checked()
-        self.start(
+        return self.begin(
             SparkJob("streaming", self._log("streaming")),
             command("streaming", self._names()),
             lambda: all(now and now != then for now, then in zip(self._checked(), before, strict=True)),
@@ -171,16 +175,13 @@ class Stack:
         self.start(producer, [sys.executable, "-P", "-m", *module, *given])
         return producer
 
-    def start_faces(self) -> None:
-        """Starts the API and the dashboard."""
-        faces = {"api": "backend", "dashboard": "dashboard"}
-        for name, module in faces.items():
-            server = Server(f"the {name}", self._log(name), stop_signal=signal.SIGTERM, stop_seconds=10)
-            self.start(
-                server,
-                [sys.executable, "-P", "-m", module],
-                functools.partial(accepts_connections, getattr(self.ports, name)),
-            )
+    def begin_face(self, name: str, module: str) -> UntilReady:
+        """Begins the server of a port, `api` or `dashboard`, which is a module of Python."""
+        return self.begin(
+            Server(f"the {name}", self._log(name), stop_signal=signal.SIGTERM, stop_seconds=10),
+            [sys.executable, "-P", "-m", module],
+            functools.partial(accepts_connections, getattr(self.ports, name)),
+        )
 
     def run(self, job: str, arguments: Sequence[str] = (), seconds: float = 900) -> int:
         """Runs a job to its end; what it prints, and not what it logs, is shown. Returns its exit code."""
@@ -189,8 +190,12 @@ class Stack:
         return process.wait(seconds)
 
     def start(self, server: Server, words: Sequence[str], ready: Callable[[], bool] = lambda: True) -> None:
+        self.begin(server, words, ready)()
+
+    def begin(self, server: Server, words: Sequence[str], ready: Callable[[], bool]) -> UntilReady:
         self.servers.append(server)
-        server.start(words, ready=ready, seconds=START_SECONDS, env=os.environ | self.environment)
+        server.begin(words, os.environ | self.environment)
+        return functools.partial(server.until_ready, ready, START_SECONDS)
 
     def require_running(self) -> None:
         """Raises ServerError for a process that has ended with an error, with the end of its log."""
@@ -209,6 +214,11 @@ class Stack:
             with log(self.settings.kafka_bootstrap_servers, pipeline.topic.name) as topic:
                 ends[pipeline.name] = topic.end()
         return ends
+
+    def counted(self) -> dict[str, int]:
+        """How many messages of its topic the published version of each pipeline counts."""
+        cuts = dict(self.query("SELECT pipeline, cut FROM serving.status"))
+        return {p.name: sum(end for key, end in cuts[p.name].items() if int(key) >= 0) for p in self.pipelines}
 
     def committed(self) -> dict[str, dict[int, int]]:
         """The offsets that the ledger of each pipeline holds."""

@@ -1,0 +1,79 @@
+"""The runs of a job, and what it does side by side."""
+
+import os
+import signal
+from collections.abc import Iterator
+from threading import Barrier, Event
+
+import pytest
+
+from app.job import repeated, side_by_side
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A job takes signals as its own; these tests give them back."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_a_job_that_is_not_repeated_has_one_run() -> None:
+    assert [stop.is_set() for stop in repeated(None)] == [False]
+
+
+def test_a_repeated_job_goes_on_until_a_signal_which_its_run_is_told_of() -> None:
+    told = []
+    for run, stop in enumerate(repeated(every=1)):
+        if run == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        told.append(stop.wait(0.05))
+
+    assert told == [False, True]
+
+
+def test_as_many_items_are_worked_on_at_once_as_allowed_and_their_results_come_in_order() -> None:
+    met = Barrier(2, timeout=10)  # which breaks unless two come at once
+
+    assert list(side_by_side(2, lambda item: (item, met.wait() >= 0), range(6))) == [(n, True) for n in range(6)]
+
+
+def test_no_more_items_are_worked_on_at_once_than_allowed() -> None:
+    now, most, other = [], [], Event()
+
+    def work(item: int) -> int:
+        now.append(item)
+        other.wait(0.05)
+        most.append(len(now))
+        now.remove(item)
+        return item
+
+    assert list(side_by_side(2, work, range(6))) == list(range(6))
+    assert max(most) <= 2
+
+
+def test_after_an_error_nothing_more_begins() -> None:
+    begun, never = [], Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 0:
+            raise ValueError("the first")
+        never.wait(0.5)
+
+    with pytest.raises(ValueError, match="the first"):
+        list(side_by_side(1, work, range(20)))
+    assert len(begun) <= 2  # one more may have begun before the error was looked at
+
+
+def test_what_has_not_begun_when_a_job_is_stopped_is_left_out() -> None:
+    stop = Event()
+
+    def work(item: int) -> int:
+        if item == 2:
+            stop.set()
+        return item
+
+    assert list(side_by_side(1, work, range(6), stop)) == [0, 1, 2]
