@@ -44,13 +44,18 @@ class Archive:
         self.checkpoint.delete()
         self.lake.spark.sparkContext.setLocalProperty("spark.scheduler.pool", "archive")
         stream = kafka_stream(self.lake.spark, self.settings, self.topic, self.held)
-        return (
+        self.query = (
             stream.writeStream.queryName(f"archive {self.ledger.pipeline.name}")
             .option("checkpointLocation", self.checkpoint.path)
             .trigger(processingTime=f"{self.settings.archive_interval} seconds")
             .foreachBatch(self.write)
             .start()
         )
+        return self.query
+
+    def holds(self, offsets: Offsets) -> bool:
+        """Whether the master dataset holds all below these offsets."""
+        return all(self.held.get(partition, 0) >= offset for partition, offset in offsets.items())
 
     def write(self, messages: DataFrame, batch: int) -> None:
         """Appends what the master dataset does not hold yet."""

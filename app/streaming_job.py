@@ -33,7 +33,9 @@ def main(pipelines: list[Pipeline], accept_loss: bool) -> None:
             speed.start(accept_loss)
             watch.speed(speed, Ledger(connect(), pipeline))
             lake = Lake(spark, at.lake_path, pipeline)
-            watch.archive(Archive(lake, Ledger(connect(), pipeline), at).start(accept_loss))
+            archive = Archive(lake, Ledger(connect(), pipeline), at)
+            archive.start(accept_loss)
+            watch.archive(archive)
             if pipeline.drops:
                 watch.drops(Drops(lake, Ledger(connect(), pipeline), at).start())
             if pipeline.parquet_tables:

@@ -8,14 +8,17 @@ from types import FrameType
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from app.archive import Archive
 from app.firsts import Firsts
-from app.ledger import Ledger
+from app.ledger import Ledger, Offsets
 from app.parquet_stream import ParquetStream
 from app.speed import Speed
 
 logger = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks
+LOOK_SECONDS = 0.1  # between two looks at an archive that is to reach the end
 
 
 class StreamFailed(Exception):
@@ -29,7 +32,7 @@ class Watch:
         self.spark = spark
         self._speeds: list[tuple[Speed, Ledger]] = []
         self._parquets: list[ParquetStream] = []
-        self._archives: list[StreamingQuery] = []
+        self._archives: list[Archive] = []
         self._drops: list[StreamingQuery] = []
         self._stop = threading.Event()
 
@@ -41,23 +44,24 @@ class Watch:
         """Watches the writing of Parquet tables."""
         self._parquets.append(stream)
 
-    def archive(self, query: StreamingQuery) -> None:
-        self._archives.append(query)
+    def archive(self, archive: Archive) -> None:
+        """Watches an archive that has been started."""
+        self._archives.append(archive)
 
     def drops(self, query: StreamingQuery) -> None:
         self._drops.append(query)
 
     def until_stopped(self) -> None:
-        """Returns after SIGTERM or SIGINT, with all queries ended and the archive holding what has been counted.
+        """Returns after SIGTERM or SIGINT, with all queries ended and the archive holding what has been taken.
 
         Raises:
-            StreamFailed: a query failed.
+            StreamFailed: a query failed, or an archive did not reach what has been taken within ARCHIVE_WAIT seconds.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         logger.info("streaming; stop with Ctrl-C or SIGTERM")
         while not self._stop.wait(INTERVAL):
-            for query in [*self._queries(), *self._archives]:
+            for query in [*self._queries(), *(archive.query for archive in self._archives)]:
                 _refuse_failed(query)
             for speed, ledger in self._speeds:
                 if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
@@ -68,9 +72,12 @@ class Watch:
         logger.info("stopping")
         for query in self._queries():
             query.stop()
-        for query in self._archives:
-            query.processAllAvailable()
-            query.stop()
+        for archive in self._archives:
+            for layer in self._firsts():
+                if layer.pipeline == archive.ledger.pipeline:
+                    _reach(archive, layer.taken())
+        for archive in self._archives:
+            archive.query.stop()
 
     def _firsts(self) -> list[Firsts]:
         return [*(speed for speed, _ in self._speeds), *self._parquets]
@@ -81,6 +88,24 @@ class Watch:
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         self._stop.set()
+
+
+def _reach(archive: Archive, offsets: Offsets) -> None:
+    """Waits until an archive holds all below these offsets: until its next append, if it does not yet."""
+
+    def holds() -> bool:
+        _refuse_failed(archive.query)
+        return archive.holds(offsets)
+
+    seconds = archive.settings.archive_wait
+    retry = retry_if_result(lambda held: not held)
+    try:
+        Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(LOOK_SECONDS), retry=retry)(holds)
+    except RetryError:
+        raise StreamFailed(
+            f"{archive.query.name} is at {archive.held}, expected {offsets}, {seconds} s after the other layers ended; "
+            "start the job again: it goes on there"
+        ) from None
 
 
 def _refuse_failed(query: StreamingQuery) -> None:

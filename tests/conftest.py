@@ -1,6 +1,7 @@
 """Real servers that all tests share: one broker, one Postgres, one Spark session, started when first asked for."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -90,3 +91,12 @@ def spark(at: Settings) -> Iterator[SparkSession]:
     running.sparkContext.setLogLevel("ERROR")
     yield running
     running.stop()
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Puts back what a job does with signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

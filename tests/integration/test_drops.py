@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from hashlib import sha256
@@ -173,15 +172,6 @@ def test_only_one_process_takes_the_files_of_a_pipeline(stack: Stack) -> None:
     other = Ledger(stack.connection(Role.SPEED), stack.pipeline)
     with stack.dropping(), pytest.raises(LedgerError, match="another process already does the drops"):
         Drops(stack.lake, other, stack.settings).start()
-
-
-@pytest.fixture
-def default_signals() -> Iterator[None]:
-    """Puts back what a watch sets."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def _fail(*_: object) -> None:

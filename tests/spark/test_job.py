@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from threading import Barrier, Event
 
 import pytest
@@ -10,14 +9,7 @@ import pytest
 from app.job import repeated, side_by_side
 
 
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """A job takes signals as its own; these tests give them back."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("default_signals")
 
 
 def test_a_job_that_is_not_repeated_has_one_run() -> None:

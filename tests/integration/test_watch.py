@@ -1,0 +1,70 @@
+"""The end of a streaming job: the archive holds what has been counted, and nothing is waited for that it holds."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
+
+import pytest
+from pyspark.sql.streaming.query import StreamingQuery
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from app.archive import Archive
+from app.ledger import Ledger
+from app.postgres import Role
+from app.speed import Speed
+from app.watch import StreamFailed, Watch
+from tests.integration.conftest import Stack, event
+
+pytestmark = [pytest.mark.usefixtures("default_signals"), pytest.mark.timeout(120)]
+SECONDS = 60
+
+
+@contextmanager
+def streaming(stack: Stack, **changes: int) -> Iterator[tuple[Watch, StreamingQuery]]:
+    """A watch over both layers once they hold what was sent, with the query of the speed layer; it is stopped soon."""
+    settings = stack.settings.model_copy(update=changes)
+
+    def ledger() -> Ledger:
+        return Ledger(stack.connection(Role.SPEED), stack.pipeline)
+
+    watch = Watch(stack.spark)
+    speed, archive = Speed(stack.spark, ledger(), settings), Archive(stack.lake, ledger(), settings)
+    queries = [speed.start(accept_loss=False), archive.start(accept_loss=False)]
+    try:
+        watch.speed(speed, ledger())
+        watch.archive(archive)
+        queries[0].processAllAvailable()
+        retry = retry_if_result(lambda held: not held)
+        Retrying(stop=stop_after_delay(SECONDS), wait=wait_fixed(0.1), retry=retry)(archive.holds, stack.offsets())
+        Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        yield watch, queries[0]
+    finally:
+        for query in queries:
+            query.stop()
+
+
+def test_an_archive_that_holds_what_has_been_counted_is_not_waited_for(stack: Stack) -> None:
+    stack.send(event("1"))
+    with streaming(stack, archive_interval=3600) as (watch, _):
+        watch.until_stopped()
+    assert len(stack.bronze()) == 1
+
+
+def test_an_archive_that_is_behind_is_waited_for(stack: Stack) -> None:
+    stack.send(event("1"))
+    with streaming(stack, archive_interval=8) as (watch, counting):
+        stack.send(event("2"), event("3"))
+        counting.processAllAvailable()
+        watch.until_stopped()
+    assert len(stack.bronze()) == sum(stack.offsets().values()) == 3
+
+
+def test_an_archive_that_does_not_reach_what_has_been_counted_is_an_error_that_names_both(stack: Stack) -> None:
+    stack.send(event("1"), partition=1)
+    with streaming(stack, archive_interval=3600, archive_wait=1) as (watch, counting):
+        stack.send(event("2"), partition=1)
+        counting.processAllAvailable()
+        with pytest.raises(StreamFailed, match=r"archive test\w+ is at .*1: 1.*, expected .*1: 2.*, 1 s after"):
+            watch.until_stopped()
