@@ -23,7 +23,7 @@ SECONDS = 60
 
 @contextmanager
 def streaming(stack: Stack, **changes: int) -> Iterator[tuple[Watch, StreamingQuery]]:
-    """A watch over both layers once they hold what was sent, with the query of the speed layer; it is stopped soon."""
+    """A watch over both layers once they hold what was sent, with the query of the speed layer."""
     settings = stack.settings.model_copy(update=changes)
 
     def ledger() -> Ledger:
@@ -38,17 +38,22 @@ def streaming(stack: Stack, **changes: int) -> Iterator[tuple[Watch, StreamingQu
         queries[0].processAllAvailable()
         retry = retry_if_result(lambda held: not held)
         Retrying(stop=stop_after_delay(SECONDS), wait=wait_fixed(0.1), retry=retry)(archive.holds, stack.offsets())
-        Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
         yield watch, queries[0]
     finally:
         for query in queries:
             query.stop()
 
 
+def stopped_soon(watch: Watch) -> None:
+    """Watches until a signal that comes after a second."""
+    Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    watch.until_stopped()
+
+
 def test_an_archive_that_holds_what_has_been_counted_is_not_waited_for(stack: Stack) -> None:
     stack.send(event("1"))
     with streaming(stack, archive_interval=3600) as (watch, _):
-        watch.until_stopped()
+        stopped_soon(watch)
     assert len(stack.bronze()) == 1
 
 
@@ -57,7 +62,7 @@ def test_an_archive_that_is_behind_is_waited_for(stack: Stack) -> None:
     with streaming(stack, archive_interval=8) as (watch, counting):
         stack.send(event("2"), event("3"))
         counting.processAllAvailable()
-        watch.until_stopped()
+        stopped_soon(watch)
     assert len(stack.bronze()) == sum(stack.offsets().values()) == 3
 
 
@@ -67,4 +72,4 @@ def test_an_archive_that_does_not_reach_what_has_been_counted_is_an_error_that_n
         stack.send(event("2"), partition=1)
         counting.processAllAvailable()
         with pytest.raises(StreamFailed, match=r"archive test\w+ is at .*1: 1.*, expected .*1: 2.*, 1 s after"):
-            watch.until_stopped()
+            stopped_soon(watch)

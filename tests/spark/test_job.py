@@ -8,7 +8,6 @@ import pytest
 
 from app.job import repeated, side_by_side
 
-
 pytestmark = pytest.mark.usefixtures("default_signals")
 
 
