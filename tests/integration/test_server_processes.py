@@ -45,6 +45,13 @@ def test_a_server_that_is_never_ready_is_killed_within_the_bound(tmp_path: Path)
     assert not server.running
 
 
+def test_a_server_that_has_not_begun_is_not_waited_for(tmp_path: Path) -> None:
+    server = Server("idle", tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=1)
+
+    with pytest.raises(ServerError, match="idle is not running; start it first"):
+        server.until_ready(lambda: True, seconds=10)
+
+
 def test_a_server_that_ignores_the_request_to_stop_is_killed_with_its_children(tmp_path: Path) -> None:
     server = Server("stubborn", tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=0.3)
     command = ["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; wait"]

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Timer
 
 import pytest
@@ -55,6 +56,14 @@ def test_an_archive_that_holds_what_has_been_counted_is_not_waited_for(stack: St
     with streaming(stack, archive_interval=3600) as (watch, _):
         stopped_soon(watch)
     assert len(stack.bronze()) == 1
+
+
+def test_a_micro_batch_of_the_speed_layer_begins_with_an_interval(stack: Stack) -> None:
+    with streaming(stack, speed_interval=5) as (_, counting):
+        stack.send(event("1"))
+        counting.processAllAvailable()
+        (began,) = (progress["timestamp"] for progress in counting.recentProgress if progress["numInputRows"])
+    assert round(datetime.fromisoformat(began).timestamp(), 1) % 5 == 0
 
 
 def test_an_archive_that_is_behind_is_waited_for(stack: Stack) -> None:

@@ -12,7 +12,7 @@ import pytest
 from app.options import PORTS
 from app.settings import HOME
 from embedded import spark, stack
-from embedded.process import free_port
+from embedded.process import Server, free_port
 from embedded.stack import OWNED, Ports, Stack
 
 
@@ -37,6 +37,24 @@ def test_a_job_on_this_machine_listens_on_the_loopback_alone(monkeypatch: pytest
     assert os.environ["SPARK_LOCAL_IP"] == "127.0.0.1"
     assert "spark.driver.bindAddress=127.0.0.1" in replaced
     assert replaced[-2:] == ["transactions", "--full"]
+
+
+@pytest.mark.parametrize("job", spark.JOBS)
+def test_a_job_with_the_first_compiler_alone_has_room_for_all_that_it_compiles(job: str) -> None:
+    (java,) = (words for words in spark.command(job) if "-Dlog4j2" in words)
+
+    assert ("-XX:TieredStopAtLevel=1" in java) == ("-XX:ReservedCodeCacheSize=240m" in java)
+
+
+def test_all_servers_are_asked_to_stop_before_any_is_waited_for(tmp_path: Path) -> None:
+    does = {"first": "touch asked", "last": "until [ -e asked ]; do sleep 0.05; done; touch ended"}
+    with Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), []) as running:
+        for name, end in does.items():
+            server = Server(name, tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=3)
+            script = f"cd {tmp_path}; trap '{end}; exit' TERM; touch {name}; while :; do sleep 0.05; done"
+            running.start(server, ["sh", "-c", script], (tmp_path / name).exists)
+
+    assert (tmp_path / "ended").exists()
 
 
 def test_all_looks_share_one_connection_which_ends_with_the_stack(
