@@ -177,13 +177,14 @@ class Ledger:
                 f"{self.pipeline.fingerprint}, which this job runs; start it again"
             )
 
-    def checked(self) -> None:
-        """Notes that everything in the log is committed, so that an idle stream does not look stale."""
+    def checked(self, ago: int = 0) -> None:
+        """Notes that what the log held so many seconds ago is committed, so that an idle stream does not look stale."""
         with self.transaction() as cursor:
             cursor.execute(
-                "UPDATE tidemark.ledger SET checked_at = clock_timestamp() "
+                "UPDATE tidemark.ledger "
+                "SET checked_at = greatest(checked_at, clock_timestamp() - %(ago)s * interval '1 second') "
                 "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
-                self.key,
+                self.key | {"ago": ago},
             )
 
     def move(self, expected: Offsets, offsets: Offsets) -> None:

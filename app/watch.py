@@ -65,7 +65,7 @@ class Watch:
                 _refuse_failed(query)
             for speed, ledger in self._speeds:
                 if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
-                    ledger.checked()
+                    ledger.checked(ago=speed.interval)  # it has looked no longer ago than that
             for layer in self._firsts():
                 if layer.outdated():
                     layer.renew()

@@ -90,6 +90,7 @@ class Stack:
             )
         }  # fmt: skip
         self.servers: list[Server] = []
+        self._connections: dict[Role, Connection] = {}
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> "Stack":
@@ -225,21 +226,20 @@ class Stack:
         rows = dict(self.query("SELECT pipeline, offsets FROM serving.status"))
         return {p.name: {int(key): value for key, value in rows[p.name].items()} for p in self.pipelines}
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """What a reader gets: each statement sees a snapshot of its own."""
-        with self._reader.cursor() as cursor:
+    def query(self, statement: str, role: Role = Role.READ) -> list[tuple[Any, ...]]:
+        """What a reader gets, or another role: each statement sees a snapshot of its own."""
+        if role not in self._connections:
+            self._connections[role] = self._exits.enter_context(contextlib.closing(connect(self.settings, role)))
+            self._connections[role].autocommit = True
+        with self._connections[role].cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    @functools.cached_property
-    def _reader(self) -> Connection:
-        connection = self._exits.enter_context(contextlib.closing(connect(self.settings, Role.READ)))
-        connection.autocommit = True
-        return connection
-
     def _checked(self) -> list[object]:
-        rows = dict(self.query("SELECT pipeline, checked_at FROM serving.status"))
-        return [rows[pipeline.name] for pipeline in self.pipelines]
+        """When all of the log was last seen to be committed for each definition, which may not be published yet."""
+        rows = self.query("SELECT pipeline, fingerprint, checked_at FROM tidemark.ledger", Role.SPEED)
+        checked = {(pipeline, fingerprint): at for pipeline, fingerprint, at in rows}
+        return [checked[pipeline.name, pipeline.fingerprint] for pipeline in self.pipelines]
 
     def _names(self) -> list[str]:
         return [pipeline.name for pipeline in self.pipelines]

@@ -51,6 +51,18 @@ def stopped_soon(watch: Watch) -> None:
     watch.until_stopped()
 
 
+def test_an_idle_stream_is_as_fresh_as_its_last_look(stack: Stack) -> None:
+    status = f"FROM serving.status WHERE pipeline = '{stack.pipeline.name}'"
+    old = f"SELECT now() - fresh_at BETWEEN interval '60 s' AND interval '90 s' {status}"
+    with stack.working(Role.SPEED) as ledger:
+        ledger.checked(ago=60)
+        assert stack.rows(old) == [(True,)]
+        ledger.checked()
+        assert stack.rows(old) == [(False,)]
+        ledger.checked(ago=60)  # what has been seen to be fresh is not older for it
+        assert stack.rows(old) == [(False,)]
+
+
 def test_an_archive_that_holds_what_has_been_counted_is_not_waited_for(stack: Stack) -> None:
     stack.send(event("1"))
     with streaming(stack, archive_interval=3600) as (watch, _):
