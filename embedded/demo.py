@@ -49,12 +49,12 @@ def _said(text: str) -> Iterator[None]:
 
 def start(stack: Stack, every: int) -> Server:
     """Starts all but the producers, what does not wait for another side by side. Returns the batch job."""
-    with step("Kafka"):
-        stack.start_kafka()
     with step("Postgres: roles, migrations, tables"):
         stack.start_postgres()
     metastore = stack.begin_metastore()
     api, dashboard = stack.begin_face("api", "backend"), stack.begin_face("dashboard", "dashboard")
+    with step("Kafka"):
+        stack.start_kafka()
     with step("Hive metastore"):
         metastore()
     streaming, sql = stack.begin_streaming(), stack.begin_sql()
@@ -63,10 +63,10 @@ def start(stack: Stack, every: int) -> Server:
         dashboard()
     with step("HiveServer2: the lake in SQL"):
         sql()
-    with step("streaming job: archive and speed layer"):
-        streaming()
     with step("batch job (starts in the background)"):
         batch = stack.start_batch(every)
+    with step("streaming job: archive and speed layer"):
+        streaming()
     console.print(f"  API        http://127.0.0.1:{stack.ports.api}/pipelines")
     console.print(f"  dashboard  http://127.0.0.1:{stack.ports.dashboard}")
     console.print(f"  SQL        hive2://{stack.settings.hive_user}@127.0.0.1:{stack.ports.sql}")
