@@ -61,15 +61,21 @@ class Watch:
             signal.signal(number, self._on_signal)
         logger.info("streaming; stop with Ctrl-C or SIGTERM")
         while not self._stop.wait(INTERVAL):
-            for query in [*self._queries(), *(archive.query for archive in self._archives)]:
-                _refuse_failed(query)
-            for speed, ledger in self._speeds:
-                if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
-                    ledger.checked(ago=speed.interval)  # it has looked no longer ago than that
-            for layer in self._firsts():
-                if layer.outdated():
-                    layer.renew()
+            self._look()
         logger.info("stopping")
+        self._end()
+
+    def _look(self) -> None:
+        for query in [*self._queries(), *(archive.query for archive in self._archives)]:
+            _refuse_failed(query)
+        for speed, ledger in self._speeds:
+            if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
+                ledger.checked(ago=speed.interval)  # it has looked no longer ago than that
+        for layer in self._firsts():
+            if layer.outdated():
+                layer.renew()
+
+    def _end(self) -> None:
         for query in self._queries():
             query.stop()
         for archive in self._archives:
