@@ -120,11 +120,12 @@ def once(stack: Stack, batch: Server, events: int) -> None:
     Raises:
         ServerError: something ended with an error, or the merged view is not exact.
     """
-    producers = []
+    producers: list[Server] = []
     for half, count in (("first", events // 2), ("second", events - events // 2)):
         before = {name: sum(offsets.values()) for name, offsets in stack.committed().items()}
         options = {"count": count, "rate": max(1, count // HALF_SECONDS)} | DISORDER
-        producers += [stack.start_producer(pipeline, options) for pipeline in stack.pipelines]
+        for pipeline in stack.pipelines:
+            producers += stack.start_producers(pipeline, options)
         with step(f"a batch publishes while the {half} {count:,} events arrive"):
             _wait(stack, lambda: all(now > before[name] for name, now in stack.counted().items()))  # noqa: B023
     batch.ask_to_stop()  # what it has not counted yet is the speed layer's part of the proof
@@ -177,7 +178,7 @@ def main() -> None:
                 else:
                     rate = {} if asked.rate is None else {"rate": asked.rate}
                     for pipeline in pipelines:
-                        stack.start_producer(pipeline, rate | DISORDER)
+                        stack.start_producers(pipeline, rate | DISORDER)
                     show_until_stopped(stack, stopped=lambda: False)
             finally:
                 console.print("stopping …")

@@ -28,6 +28,7 @@ from embedded.spark import SparkJob, command
 
 # What the stack keeps in its data folder.
 OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
+DROPPING = {"twice": 10, "half-written": 10}  # percent of the files that are dropped
 START_SECONDS = 300
 UntilReady = Callable[[], None]  # returns when what has begun is ready
 
@@ -161,20 +162,31 @@ class Stack:
         self.start(job, command("batch", [*self._names(), "--every", str(every)]))
         return job
 
-    def start_producer(self, pipeline: Pipeline, options: Mapping[str, object]) -> Server:
-        """Starts the pipeline's own producer, or the one for any pipeline, with those of the options that it has."""
-        producer = Server(
-            f"the producer of {pipeline.name}",
-            self._log(f"producer-{pipeline.name}"),
-            stop_signal=signal.SIGTERM,
-            stop_seconds=20,
-        )
+    def start_producers(self, pipeline: Pipeline, options: Mapping[str, object]) -> list[Server]:
+        """Starts the pipeline's own producer, or the one for any pipeline, with those of the options that it has.
+
+        Where files are dropped for the pipeline and the producer can do that, one more does.
+        """
         own = f"producers.{pipeline.name}"
         module = [own] if importlib.util.find_spec(own) else ["producers.generic", pipeline.name]
-        known = {parameter.name for parameter in importlib.import_module(module[0]).main.params}
-        given = [word for name, value in options.items() if name in known for word in (f"--{name}", str(value))]
-        self.start(producer, [sys.executable, "-P", "-m", *module, *given])
-        return producer
+        options_of_it = (parameter.opts for parameter in importlib.import_module(module[0]).main.params)
+        known = {word.removeprefix("--") for words in options_of_it for word in words}
+        dropping = {"files": self.settings.drops_path / pipeline.name} | DROPPING
+        ways = {"producer": dict(options)}
+        if pipeline.drops and "files" in known:
+            ways["dropping-producer"] = {**options, **dropping}
+        started = []
+        for way, chosen in ways.items():
+            server = Server(
+                f"the {way.replace('-', ' ')} of {pipeline.name}",
+                self._log(f"{way}-{pipeline.name}"),
+                stop_signal=signal.SIGTERM,
+                stop_seconds=20,
+            )
+            given = [word for name, value in chosen.items() if name in known for word in (f"--{name}", str(value))]
+            self.start(server, [sys.executable, "-P", "-m", *module, *given])
+            started.append(server)
+        return started
 
     def begin_face(self, name: str, module: str) -> UntilReady:
         """Begins the server of a port, `api` or `dashboard`, which is a module of Python."""

@@ -212,6 +212,21 @@ def test_the_stack_starts_the_producer_of_a_pipeline_or_else_that_of_any(
         started.append(words)
 
     monkeypatch.setattr(Stack, "start", start)
-    Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), [pipeline]).start_producer(pipeline, {"rate": 5, "unheard-of": 1})
+    Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), [pipeline]).start_producers(pipeline, {"rate": 5, "unheard-of": 1})
 
-    assert started[0][1:] == ["-P", "-m", *command, "--rate", "5"]
+    assert [words[1:] for words in started] == [["-P", "-m", *command, "--rate", "5"]]
+
+
+def test_the_stack_drops_files_too_where_the_pipeline_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(Stack, "start", lambda _, __, words: started.append(words))
+    sensors = pipelines.load("sensors")
+    servers = Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), [sensors]).start_producers(sensors, {"rate": 5})
+
+    assert [words[4:] for words in started] == [
+        ["--rate", "5"],
+        ["--rate", "5", "--files", f"{tmp_path}/drops/sensors", "--twice", "10", "--half-written", "10"],
+    ]
+    assert len(servers) == 2
