@@ -25,6 +25,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app import pipelines
 from app.settings import HOME
+from backend import create_app
 from embedded.process import accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
@@ -122,6 +123,9 @@ def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
     assert "verify: exact housing.housing: 506 rows" in bounded
     assert "transactions: 7,000 accepted" in bounded  # 5,000 of the history
     assert counted(bounded) >= 2_000
+    accepted = re.search(r"sensors: ([\d,]+) accepted", bounded)
+    assert accepted is not None
+    assert int(accepted[1].replace(",", "")) > 2_000  # 2,000 come over Kafka, and more in files
     assert left_behind(data) == []
 
 
@@ -170,6 +174,9 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         assert {"bronze", "silver", "quarantine", "serving_clients", "serving_quarantine"} < listed
         found = run("./scripts/query SELECT client, amount FROM transactions.silver LIMIT 5")
         assert found.count("client-") == 5
+        objects = create_app(stack.settings).test_client()
+        assert len(objects.get("/objects?limit=7").get_json()["rows"]) == 7
+        assert {row["hazardous"] for row in objects.get("/alerts").get_json()["rows"]} == {True}
         assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
         said = run("./scripts/verify")
         assert "verify: exact transactions.clients" in said

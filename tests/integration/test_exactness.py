@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import lake, speed
+from app import firsts, lake
 from app.model import Dedup
 from app.postgres import Role
 from app.relations import relations
@@ -79,13 +79,13 @@ def test_a_duplicate_within_the_horizon_counts_once(stack: Stack) -> None:
 
 def test_a_memory_of_many_horizons_is_made_anew(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = new_stack(dedup=Dedup("event_id", horizon="1 second"))
-    monkeypatch.setattr(speed, "MEMORY_HORIZONS", 3600)
+    monkeypatch.setattr(firsts, "MEMORY_HORIZONS", 3600)
     stack.send(event("1"))
     stack.count_everything()
     stack.send(event("1"))
     stack.stream()
     assert stack.totals() == {"ada": (1, Decimal("1.00"))}  # still remembered, long after the horizon
-    monkeypatch.setattr(speed, "MEMORY_HORIZONS", 0)
+    monkeypatch.setattr(firsts, "MEMORY_HORIZONS", 0)
     stack.send(event("1"))
     stack.stream()
     assert stack.totals() == {"ada": (2, Decimal("2.00"))}
