@@ -76,7 +76,9 @@ class Settings(BaseSettings):
         le=86400,
         description="Seconds without a change after which a dropped file that is not whole is taken",
     )
-    archive_interval: int = Field(10, ge=1, le=3600, description="Seconds between two appends to the master dataset")
+    archive_interval: int = Field(
+        10, ge=1, le=3600, description="Seconds between two appends to the master dataset, and to Parquet tables"
+    )
     speed_interval: int = Field(
         0, ge=0, le=3600, description="Seconds between two micro-batches of the speed layer; 0: each follows at once"
     )
