@@ -63,10 +63,10 @@ def start(stack: Stack, every: int) -> Server:
         dashboard()
     with step("HiveServer2: the lake in SQL"):
         sql()
-    with step("batch job (starts in the background)"):
-        batch = stack.start_batch(every)
     with step("streaming job: archive and speed layer"):
         streaming()
+    with step("batch job (starts in the background)"):  # after it: only one of them can make the master datasets
+        batch = stack.start_batch(every)
     console.print(f"  API        http://127.0.0.1:{stack.ports.api}/pipelines")
     console.print(f"  dashboard  http://127.0.0.1:{stack.ports.dashboard}")
     console.print(f"  SQL        hive2://{stack.settings.hive_user}@127.0.0.1:{stack.ports.sql}")
