@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -103,7 +104,11 @@ class Lake:
     def _make_bronze(self) -> None:
         # By its path alone: Delta's own way to make a table needs a metastore that answers.
         nothing = self.spark.createDataFrame([], BRONZE).write.format("delta").option("delta.appendOnly", "true")
-        nothing.mode("ignore").save(self.path("bronze"))
+        try:
+            nothing.mode("ignore").save(self.path("bronze"))
+        except PySparkException:
+            if not DeltaTable.isDeltaTable(self.spark, self.path("bronze")):  # else another job has made it just now
+                raise
         self._register("bronze")
 
     def bronze(self) -> DataFrame:

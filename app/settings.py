@@ -89,7 +89,10 @@ class Settings(BaseSettings):
         2, ge=2, le=100, description="Published versions kept for a rollback, the current included"
     )
     side_by_side: int = Field(
-        2, ge=1, le=64, description="Pipelines of a batch, or views of a serving job, that are worked on side by side"
+        2,
+        ge=1,
+        le=64,
+        description="Pipelines of a batch or a verification, or views of a serving job, worked on side by side",
     )
     hive_metastore_uri: Annotated[str, AfterValidator(_thrift_uri)] = Field(
         "thrift://127.0.0.1:9083", description="Where the Hive metastore listens, as thrift://HOST:PORT"

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
 from app.findings import Findings
-from app.job import connected, job
+from app.job import connected, job, side_by_side
 from app.lake import Lake
 from app.ledger import Ledger
 from app.model import Pipeline
@@ -24,9 +24,11 @@ def main(pipelines: list[Pipeline]) -> None:
     at = settings()
     spark = session(at, "tidemark verify")
     with connected(at, Role.BATCH) as connect:
-        verdicts = [verify(Lake(spark, at.lake_path, p), Ledger(connect(), p), at) for p in pipelines]
-    for verdict in verdicts:
-        show(verdict)
+        layers = [(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
+        verdicts = []
+        for verdict in side_by_side(at.side_by_side, lambda layer: verify(*layer, at), layers):
+            show(verdict)
+            verdicts.append(verdict)
     spark.stop()
     sys.exit(0 if all(verdict.exact for verdict in verdicts) else 1)
 
@@ -46,6 +48,7 @@ def show(verdict: Verdict) -> None:
         f"= {counts.accepted + counts.duplicates + counts.quarantined:,} events produced, "
         f"version {verdict.version}, offsets {verdict.offsets}"
     )
+    sys.stdout.flush()
 
 
 def show_findings(prefix: str, side: str, findings: Findings) -> None:

@@ -1,16 +1,32 @@
 """The lake: each message once in the master dataset, each accepted event once in the derived tables."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from app.lake import Lake
 from app.model import LakeTable
 from tests.integration.conftest import NewStack, Stack, event
 
 
 class Killed(Exception):
     """Stands for the end of the process."""
+
+
+def test_jobs_that_make_a_lake_at_the_same_moment_all_have_it(stack: Stack, tmp_path: Path) -> None:
+    at_once = 4
+    together = threading.Barrier(at_once)
+
+    def make(_: int) -> int:
+        together.wait()
+        return Lake(stack.spark, f"file://{tmp_path}", stack.pipeline).bronze().count()
+
+    with ThreadPoolExecutor(at_once) as pool:
+        assert list(pool.map(make, range(at_once))) == [0] * at_once
 
 
 def test_the_master_dataset_holds_every_message_as_it_came(stack: Stack) -> None:
