@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from app.options import parser
+from app.options import PORTS, parser
 from app.pipelines.transactions import PIPELINE
 from app.topics import create_topic
 from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS
@@ -24,7 +24,7 @@ PARTITIONS = PIPELINE.topic.partitions
 
 def main() -> None:
     given = parser("bench").parse_args()
-    ports = Ports(*(free_port() for _ in range(4)))
+    ports = Ports(*(free_port() for _ in PORTS))
     with tempfile.TemporaryDirectory(prefix="tidemark-bench-") as folder, Stack(Path(folder), ports, []) as stack:
         stack.start_kafka()
         stack.start_postgres()
