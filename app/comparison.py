@@ -35,6 +35,19 @@ def _sums(where: Column, columns: tuple[str, ...]) -> list[Column]:
     return [F.count_if(where), *(F.sum(F.when(where, number)) for number in hashes)]
 
 
+def compared(
+    held: DataFrame, must: DataFrame, identity: tuple[str, ...], expected: Digest | None = None
+) -> tuple[int, int, list[Sides]]:
+    """How many rows are held, how many are not as they must be, and some of these (see `differing`).
+
+    `expected`: the digest of `must`, where it is known already.
+    """
+    given = digest(held)
+    if given == (digest(must) if expected is None else expected):
+        return given[0], 0, []
+    return given[0], *differing(held, must, identity)
+
+
 def differing(held: DataFrame, must: DataFrame, identity: tuple[str, ...]) -> tuple[int, list[Sides]]:
     """How many rows, told apart by `identity`, are not as they must be, and some of these: both sides as text."""
     text = F.substring(F.to_json(F.struct(*held.columns), {"ignoreNullFields": "false"}), 1, WIDTH)

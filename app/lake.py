@@ -138,10 +138,10 @@ class Lake:
         Raises:
             LakeError: a declared file does not exist.
         """
-        known = {
-            row["source"]
-            for row in self.bronze().filter(F.col("partition") == FILES).select("source").distinct().collect()
-        }
+        if not self.pipeline.history:
+            return 0
+        files = self.bronze().filter(F.col("partition") == FILES)
+        known = {row["source"] for row in files.select("source").distinct().collect()}
         added = 0
         for pattern in self.pipeline.history:
             paths = sorted(HOME.glob(pattern))

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from app.events import ARRIVAL
 from app.expressions import tolerant
+from app.external import columns
 from app.measures import POSITION
 from app.model import LakeTable, Pipeline
 
@@ -34,5 +35,4 @@ def tables(pipeline: Pipeline) -> tuple[Table, ...]:
 def declared(table: LakeTable, pipeline: Pipeline) -> Table:
     """A declared table of events, whoever writes it."""
     where = f"_reason is null and ({tolerant(table.where, pipeline.types)})" if table.where else "_reason is null"
-    columns = table.columns or tuple(column.name for column in pipeline.columns)
-    return Table(table.name, where, (*POSITION, ARRIVAL, *columns))
+    return Table(table.name, where, tuple(name for name, _ in columns(pipeline, table)))

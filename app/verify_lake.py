@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from app.comparison import Sides, differing, digest, digests
+from app.comparison import compared, digests
 from app.compute import events_below
 from app.findings import Findings
 from app.lake import Derived, Lake, LakeError
@@ -50,8 +50,7 @@ def _verify_events(lake: Lake, cut: Offsets, found: Findings) -> None:
             at, must = held[table], table.rows(events)
             rows = must.limit(0) if at is None else at.rows
             _require_columns(lake, table.name, rows, must)
-            given = digest(rows)
-            found.add(table.name, given[0], *((0, []) if given == expected else differing(rows, must, POSITION)))
+            found.add(table.name, *compared(rows, must, POSITION, expected))
 
 
 def _verify_view(lake: Lake, ledger: Ledger, settings: Settings, table: str, found: Findings) -> None:
@@ -65,11 +64,10 @@ def _verify_view(lake: Lake, ledger: Ledger, settings: Settings, table: str, fou
         must = of_version(lake.spark, settings, Relation(lake.pipeline, view), version)
         rows = must.limit(0) if at is None else at.rows
         _require_columns(lake, table, rows, must)
-        given = digest(rows)
-        unequal: tuple[int, list[Sides]] = (0, []) if given == digest(must) else differing(rows, must, view.identity)
-        if not unequal[0] or published == _published(ledger):
+        outcome = compared(rows, must, view.identity)
+        if not outcome[1] or published == _published(ledger):
             break
-    found.add(table, given[0], *unequal)
+    found.add(table, *outcome)
 
 
 def _with_version(lake: Lake, ledger: Ledger, table: str) -> tuple[Derived | None, int, int]:

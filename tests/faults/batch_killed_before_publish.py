@@ -4,19 +4,11 @@ Run by spark-submit in a session of its own, which dies as a whole, JVM and Pyth
 TEST_PIPELINE.
 """
 
-import os
-import signal
-from typing import Any
 from unittest.mock import patch
 
 from app.batch_job import main
 from app.versions import Versions
-from tests.faults.definition import give_it_to_the_job
-
-
-def die(*_: Any) -> None:
-    os.killpg(0, signal.SIGKILL)
-
+from tests.faults.definition import die, give_it_to_the_job
 
 if __name__ == "__main__":
     give_it_to_the_job()

@@ -1,7 +1,9 @@
 """The pipeline of a test, known by its name alone, so that a test and the job it starts mean the same one."""
 
+import itertools
 import os
-from collections.abc import Iterable
+import signal
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +23,23 @@ def definition(name: str, **changes: Any) -> Pipeline:
     topic = replace(PIPELINE.topic, name=name)
     own: dict[str, Any] = {"name": name, "topic": topic, "history": (), "max_quarantined_percent": 100}
     return replace(PIPELINE, **(own | changes))
+
+
+def dying(function: Callable[..., Any], call: int = 1) -> Callable[..., None]:
+    """The function, but SIGKILL ends the session of this process when its n-th call has done all."""
+    calls = itertools.count(1)
+
+    def does_and_dies(*arguments: Any, **named: Any) -> None:
+        function(*arguments, **named)
+        if next(calls) == call:
+            die()
+
+    return does_and_dies
+
+
+def die(*_: Any) -> None:
+    """SIGKILL for the session of this process, JVM and Python."""
+    os.killpg(0, signal.SIGKILL)
 
 
 def give_it_to_the_job(**changes: Any) -> None:

@@ -27,6 +27,7 @@ from app.settings import Settings
 from embedded.hive import HiveServer, Metastore
 from tests.faults.definition import PARQUET
 from tests.integration.conftest import NewStack, Stack, event
+from tests.integration.reading import reading
 
 SECONDS = 120  # for one answer, on a slow machine too
 FIRST, SECOND = "2026-01-01", "2026-01-02"
@@ -400,23 +401,10 @@ class Reader:
     answers: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            self._thread.join(timeout=SECONDS)
-
-    def _read(self) -> None:
+    def read(self, stop: threading.Event) -> None:
         before: set[tuple[str, str]] = set()
         with cursor(self.stack.settings, SECONDS) as asked:
-            while not self._stop.is_set():
+            while not stop.is_set():
                 counted = Counter(rows(asked, self.stack))
                 self.wrong += [f"{row} is there {n} times" for row, n in counted.items() if n > 1]
                 self.wrong += [f"{row} is gone" for row in before - counted.keys()]
@@ -428,7 +416,7 @@ def test_a_reader_sees_no_row_twice_and_none_go_while_batches_compact(stack: Sta
     stack.send(*on(FIRST, "0"), *on(SECOND, "1"))
     stack.write_parquet()
     reader = Reader(stack)
-    with reader.reading():
+    with reading(reader.read, seconds=SECONDS):
         for number in range(2, 8, 2):
             stack.send(*on(FIRST, f"{number}"), *on(SECOND, f"{number + 1}"))
             stack.write_parquet()

@@ -1,8 +1,6 @@
 """What readers get while the layers write: at every instant exactly the events below the ledger, or an error."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,6 +14,7 @@ from app.job import connected
 from app.postgres import Role
 from app.speed import Speed
 from tests.integration.conftest import Stack, event
+from tests.integration.reading import reading
 
 AMOUNT = Decimal("0.07")
 
@@ -28,25 +27,12 @@ class Reader:
     seen: list[tuple[int, int]] = field(default_factory=list)  # version, events counted
     wrong: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            self._thread.join(timeout=60)
-
-    def _read(self) -> None:
+    def read(self, stop: threading.Event) -> None:
         name = self.stack.pipeline.name
         with connected(self.stack.settings, Role.READ) as connect:
             connection = connect()
             connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
-            while not self._stop.is_set():
+            while not stop.is_set():
                 try:
                     with connection, connection.cursor() as cursor:
                         cursor.execute(
@@ -79,7 +65,7 @@ def test_readers_see_exactly_what_is_committed_while_events_stream_and_batches_p
         speed = Speed(stack.spark, ledger, stack.settings).start(accept_loss=False)
         archive = Archive(stack.lake, second, stack.settings).start(accept_loss=False)
         try:
-            with reader.reading():
+            with reading(reader.read, seconds=60):
                 for version in (1, 2, 3):
                     for _ in range(3):
                         stack.send(*(event(f"{sent + n}", f"c{n % 7}", str(AMOUNT)) for n in range(40)), b"broken")
