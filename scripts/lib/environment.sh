@@ -176,10 +176,11 @@ tidemark_java() { # exports JAVA_HOME
 
 # --- jars -----------------------------------------------------------------------------------------------------------
 
-tidemark_retrieve_jars() { # FOLDER: the jars of jars/ivy.xml into FOLDER/spark and FOLDER/kafka, not verified
+tidemark_retrieve_jars() { # FOLDER SET...: sets of jars of jars/ivy.xml, each into its folder in FOLDER, not verified
   local folder=$1 log=$TIDEMARK_CACHE_ROOT/log/ivy.log
+  shift
   "$JAVA_HOME/bin/java" -Divy.default.ivy.user.dir="$TIDEMARK_CACHE_ROOT/ivy" -jar "$SPARK_HOME"/jars/ivy-*.jar \
-    -ivy "$TIDEMARK_HOME/jars/ivy.xml" -cache "$TIDEMARK_CACHE_ROOT/ivy/cache" \
+    -ivy "$TIDEMARK_HOME/jars/ivy.xml" -cache "$TIDEMARK_CACHE_ROOT/ivy/cache" -confs "$@" \
     -retrieve "$folder/[conf]/[artifact]-[revision](-[classifier]).[ext]" >"$log" 2>&1 && return
   grep -E 'UNRESOLVED|not found|FAILED|SERVER ERROR|Exception|Host' "$log" | sort -u | head -n 10 >&2
   tidemark_fail "could not retrieve the jars (all of Ivy's output: $log)" \
@@ -204,7 +205,8 @@ tidemark_verify_jars() { # FOLDER SUMS: fails unless FOLDER holds exactly the fi
 tidemark_install_jars() { # FOLDER
   tidemark_say "retrieving jars (first start, about a minute) …"
   rm -rf "$1"
-  tidemark_retrieve_jars "$1" && tidemark_verify_jars "$1" "$TIDEMARK_HOME/jars/SHA256SUMS" && return
+  mkdir -p "$1" && grep -E '  (spark|kafka)/' "$TIDEMARK_HOME/jars/SHA256SUMS" >"$1/SHA256SUMS" || return 1
+  tidemark_retrieve_jars "$1" spark kafka && tidemark_verify_jars "$1" "$1/SHA256SUMS" && return
   rm -rf "$1" "$TIDEMARK_CACHE_ROOT/ivy/cache" # what was refused must be fetched anew
   return 1
 }
