@@ -15,6 +15,7 @@ NOT_PRODUCERS = (
     "climate",
     "disorder",
     "dropping",
+    "each",
     "encoding",
     "generic",
     "openfoodfacts",

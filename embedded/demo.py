@@ -19,6 +19,7 @@ from app.options import PORTS, parser
 from app.relations import Relation
 from embedded.process import Server, ServerError
 from embedded.stack import Ports, Stack
+from producers.each import DISORDER
 
 
 class Stopped(BaseException):
@@ -28,7 +29,6 @@ class Stopped(BaseException):
 console = Console()
 ROWS = 8  # of the merged view, shown
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
-DISORDER = {"duplicates": 1, "late": 1}  # percent of the events
 HALF_SECONDS = 30  # that half of the events of --once take to arrive
 
 

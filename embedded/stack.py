@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import functools
-import importlib.util
 import os
 import shutil
 import signal
@@ -25,10 +24,10 @@ from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_connections, require_port
 from embedded.spark import SparkJob, command
+from producers.each import commands
 
 # What the stack keeps in its data folder.
 OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
-DROPPING = {"twice": 10, "half-written": 10}  # percent of the files that are dropped
 START_SECONDS = 300
 UntilReady = Callable[[], None]  # returns when what has begun is ready
 
@@ -163,28 +162,16 @@ class Stack:
         return job
 
     def start_producers(self, pipeline: Pipeline, options: Mapping[str, object]) -> list[Server]:
-        """Starts the pipeline's own producer, or the one for any pipeline, with those of the options that it has.
-
-        Where files are dropped for the pipeline and the producer can do that, one more does.
-        """
-        own = f"producers.{pipeline.name}"
-        module = [own] if importlib.util.find_spec(own) else ["producers.generic", pipeline.name]
-        options_of_it = (parameter.opts for parameter in importlib.import_module(module[0]).main.params)
-        known = {word.removeprefix("--") for words in options_of_it for word in words}
-        dropping = {"files": self.settings.drops_path / pipeline.name} | DROPPING
-        ways = {"producer": dict(options)}
-        if pipeline.drops and "files" in known:
-            ways["dropping-producer"] = {**options, **dropping}
+        """Starts the producers of a pipeline, with those of the options that they have."""
         started = []
-        for way, chosen in ways.items():
+        for way, words in commands(pipeline, self.settings.drops_path, options).items():
             server = Server(
                 f"the {way.replace('-', ' ')} of {pipeline.name}",
                 self._log(f"{way}-{pipeline.name}"),
                 stop_signal=signal.SIGTERM,
                 stop_seconds=20,
             )
-            given = [word for name, value in chosen.items() if name in known for word in (f"--{name}", str(value))]
-            self.start(server, [sys.executable, "-P", "-m", *module, *given])
+            self.start(server, words)
             started.append(server)
         return started
 
