@@ -23,7 +23,7 @@ from app.lake import LakeError
 from app.ledger import LedgerError
 from app.log import TopicMissing
 from app.options import parser
-from app.postgres import Connection, connect
+from app.postgres import Connection, WeakPassword, connect
 from app.settings import Settings
 from app.watch import StreamFailed
 
@@ -38,7 +38,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 EXPECTED = (
     CatalogError, LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing,
-    TopicRemade, FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
+    TopicRemade, WeakPassword, FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
 )  # fmt: skip
 
 

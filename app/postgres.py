@@ -8,9 +8,14 @@ from psycopg2.extensions import connection as Connection
 
 from app.settings import Settings
 
-__all__ = ["METASTORE", "Connection", "Role", "connect", "password", "url"]
+__all__ = ["METASTORE", "Connection", "Role", "WeakPassword", "connect", "password", "require_strong", "url"]
 
 METASTORE = "metastore"  # the Hive metastore's database, on the server of PG_URL
+SHORTEST = 12  # characters of a password
+
+
+class WeakPassword(Exception):
+    """A password that anyone could guess; nothing was done with it."""
 
 
 class Role(StrEnum):
@@ -28,17 +33,35 @@ def password(settings: Settings, user: str) -> str:
 
     Raises:
         FileNotFoundError: there is no such file.
+        WeakPassword: the password is short or well known.
     """
     if settings.pg_pwd is not None and settings.pg_user == user:
-        return settings.pg_pwd.get_secret_value()
+        return require_strong(user, settings.pg_pwd.get_secret_value())
     path = settings.secrets_path / user
     try:
-        return path.read_text().strip()
+        return require_strong(user, path.read_text())
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no password for the user {user}: expected the file {path} (made by ./scripts/migrate), "
             "or PG_USER and PG_PWD in the environment"
         ) from None
+
+
+def require_strong(user: str, text: str) -> str:
+    """The password without the space around it.
+
+    Raises:
+        WeakPassword: it is short, or made of its user's name or another word that everyone tries.
+    """
+    secret = text.strip()
+    plain = secret.lower().strip("0123456789!_-.")
+    known = {"", "admin", "changeme", "default", "password", "passw0rd", "postgres", "secret", "tidemark", user.lower()}
+    if len(secret) < SHORTEST or plain in known:
+        raise WeakPassword(
+            f"the password of {user} is well known or has fewer than {SHORTEST} characters; expected one that nobody "
+            "can guess, such as `openssl rand -base64 24` prints"
+        )
+    return secret
 
 
 def url(settings: Settings, role: str) -> str:
