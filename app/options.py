@@ -58,6 +58,11 @@ def demo(options: ArgumentParser) -> None:
     )
 
 
+def down(options: ArgumentParser) -> None:
+    """Stop the cluster that runs in Docker. Its data stays."""
+    options.add_argument("--forget-data", action="store_true", help="delete its data and passwords too")
+
+
 def lock(options: ArgumentParser) -> None:
     """Pin what the product depends on: requirements/*.txt from *.in, jars/SHA256SUMS from jars/ivy.xml.
 
@@ -67,6 +72,11 @@ def lock(options: ArgumentParser) -> None:
     options.add_argument("--upgrade-package", action="append", metavar="NAME", help="move the pin of one package")
 
 
+def logs(options: ArgumentParser) -> None:
+    """Show what SERVICES of the cluster (default: all) have logged, and what they log from now on. Ctrl-C ends it."""
+    options.add_argument("services", nargs="*", metavar="SERVICE", help="./scripts/status lists them")
+
+
 def migrate(_: ArgumentParser) -> None:
     """Bring Postgres to what the code needs: roles, migrations, and the tables of every definition."""
 
@@ -74,6 +84,11 @@ def migrate(_: ArgumentParser) -> None:
 def new_pipeline(options: ArgumentParser) -> None:
     """Write a working pipeline NAME, with its test, as one file: app/pipelines/NAME.py."""
     options.add_argument("name", metavar="NAME")
+
+
+def psql(options: ArgumentParser) -> None:
+    """Ask the cluster's Postgres a STATEMENT, as a role that reads; without one, at the prompt of psql."""
+    options.add_argument("statement", nargs="?", metavar="STATEMENT", help="in quotes")
 
 
 def query(options: ArgumentParser) -> None:
@@ -86,8 +101,15 @@ def rollback(options: ArgumentParser) -> None:
     options.add_argument("pipelines", metavar="PIPELINE", nargs=1, type=_pipeline)
 
 
+def status(_: ArgumentParser) -> None:
+    """Show what the cluster does: services, addresses, topics and lag, versions and freshness."""
+
+
 def submit(options: ArgumentParser) -> None:
-    """Run a Spark job, or a server of the lake's tables, on this machine."""
+    """Run a Spark job on the cluster, if it is up, else on this machine; there also a server of the lake's tables.
+
+    TIDEMARK_ON=cluster or TIDEMARK_ON=here says which is meant.
+    """
     jobs = options.add_subparsers(required=True, metavar="JOB", title="jobs")
     for job in JOBS:
         about = _about(job)
@@ -98,7 +120,7 @@ def test(options: ArgumentParser) -> None:
     """Run every check and test, the quick ones first, or only those of one tier.
 
     ./scripts/test                     everything
-    ./scripts/test unit                one tier: lint, unit, spark, integration or demo
+    ./scripts/test unit                one tier: lint, unit, spark, integration, demo or cluster
     ./scripts/test tests/unit/test_model.py -k duration    what pytest would run
     """
     options.add_argument("what", nargs="?", metavar="TIER | FILE", help="default: everything")
@@ -108,6 +130,15 @@ def test(options: ArgumentParser) -> None:
 def topics(options: ArgumentParser) -> None:
     """Make the Kafka topics of PIPELINES (default: all). Safe to run again."""
     _pipelines(options)
+
+
+def up(options: ArgumentParser) -> None:
+    """Bring the cluster up in Docker: check this machine, build the images, start the services, wait until they work.
+
+    Started again, it starts what is missing or has changed.
+    """
+    options.add_argument("--jobs", action="store_true", help="streaming and batch jobs, and producers, too")
+    options.add_argument("--tools", action="store_true", help="pgAdmin too")
 
 
 def streaming(options: ArgumentParser) -> None:
@@ -189,7 +220,24 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
-SCRIPTS = _named(bench, demo, lock, migrate, new_pipeline, query, rollback, submit, test, topics, verify)
+SCRIPTS = _named(
+    bench,
+    demo,
+    down,
+    lock,
+    logs,
+    migrate,
+    new_pipeline,
+    psql,
+    query,
+    rollback,
+    status,
+    submit,
+    test,
+    topics,
+    up,
+    verify,
+)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from app.options import parser
 from app.settings import settings
 
 ANSWER_SECONDS = 600
+WIDEST = 10_000  # characters of a line, where there is no terminal whose width it should fit
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*map(str, row))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDEST).print(table)
 
 
 if __name__ == "__main__":

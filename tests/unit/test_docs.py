@@ -16,8 +16,16 @@ DEMO = "tests/demo/test_demo.py::test_"
 AGAIN = f"{DEMO}a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c"
 COMMANDS = f"{DEMO}the_commands_of_the_documentation_do_what_they_say"
 ORDERS = f"{DEMO}a_new_pipeline_runs_a_reset_forgets_the_data_and_a_changed_definition_counts_from_the_next_start"
+CLUSTER = "tests/cluster/test_cluster.py::test_"
+CORE = f"{CLUSTER}the_core_comes_up_in_three_minutes_and_idles_in_four_gibibytes"
+FIVE = f"{CLUSTER}five_pipelines_run_on_the_cluster_and_are_exact"
+READ = f"{CLUSTER}what_is_there_is_read_in_every_way_that_the_readme_shows"
+MOVING = f"{CLUSTER}after_down_and_up_nothing_is_lost_and_the_streams_go_on"
 # Where each command that stands in a block of README.md or docs/ is run, as it stands there.
 RUN_BY = {
+    "docker compose --profile jobs up -d --wait": MOVING,
+    "docker compose run --rm spark-submit app/batch_job.py transactions --full": FIVE,
+    "docker compose up -d --wait": CORE,
     "./scripts/demo": AGAIN,
     "./scripts/demo orders": ORDERS,
     "./scripts/migrate": COMMANDS,
@@ -29,6 +37,9 @@ RUN_BY = {
     "./scripts/submit sql": COMMANDS,
     "./scripts/submit batch transactions --full": COMMANDS,
     "./scripts/submit serving transactions": COMMANDS,
+    "./scripts/status": READ,
+    "./scripts/submit batch transactions": FIVE,
+    "./scripts/submit streaming": FIVE,
     "./scripts/submit streaming transactions": COMMANDS,
     "./scripts/test": ".ci/run",
     "./scripts/topics": COMMANDS,

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import HOME, Settings, settings
+from cluster.variables import Variables
 
 EXAMPLE = re.compile(r"^# (?P<meaning>.+)\n#(?P<name>[A-Z0-9_]+)=(?P<default>.*)$", re.MULTILINE)
 PG_URL = "postgresql://db.example:5432/tidemark"
@@ -55,7 +56,9 @@ def test_the_example_file_lists_every_setting_with_its_meaning_and_default() -> 
     listed = [(found["name"], found["meaning"], found["default"]) for found in EXAMPLE.finditer(text)]
 
     assert text.count("=") == len(listed)
-    assert listed == [(name.upper(), field.description, default(name)) for name, field in Settings.model_fields.items()]
+    own = [(name.upper(), field.description, default(name)) for name, field in Settings.model_fields.items()]
+    fields = Variables.model_fields.items()
+    assert listed == own + [(name.upper(), field.description, str(field.default)) for name, field in fields]
 
 
 def test_the_example_file_sets_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# The cluster of docker-compose.yml, from any folder. Needs scripts/lib/environment.sh first.
+#
+# Reads: TIDEMARK_ON  cluster: run there; here: on this machine      (default: the cluster if it is up, else here)
+
+TIDEMARK_COMPOSE=(docker compose --project-directory "$TIDEMARK_HOME" --file "$TIDEMARK_HOME/docker-compose.yml")
+
+tidemark_on_cluster() { # whether a command is meant for the cluster
+  case ${TIDEMARK_ON:-} in
+    cluster) return 0 ;;
+    here) return 1 ;;
+    "") ;;
+    *)
+      tidemark_fail "TIDEMARK_ON is '$TIDEMARK_ON'" "Expected cluster or here."
+      exit 2
+      ;;
+  esac
+  command -v docker >/dev/null && [[ -n $("${TIDEMARK_COMPOSE[@]}" ps --status running --quiet spark-master 2>/dev/null) ]] || return 1
+  tidemark_say "on the cluster that runs in Docker (TIDEMARK_ON=here: on this machine instead)"
+}
+
+tidemark_run() { # OPTION ... SERVICE [WORD ...]: a container of its own for one command; what it needs must be up
+  local run=("${TIDEMARK_COMPOSE[@]}" --progress quiet run --rm --no-deps) stopped='' status=0
+  if [[ -t 0 && -t 1 ]]; then exec "${run[@]}" "$@"; fi
+  # Without a terminal compose leaves the container at work when it is asked to stop, so that is done here.
+  TIDEMARK_CONTAINER=tidemark-run-$$
+  trap 'stopped=yes; docker stop --time 60 "$TIDEMARK_CONTAINER" >/dev/null 2>&1 || true' INT TERM
+  setsid "${run[@]}" --no-TTY --name "$TIDEMARK_CONTAINER" "$@" </dev/null &
+  wait $! || status=$?
+  while [[ $stopped ]]; do # the wait was cut short
+    stopped='' status=0
+    wait $! || status=$?
+  done
+  exit "$status"
+}
+
+tidemark_exec() { # SERVICE WORD ...: a command in a container that runs
+  local terminal=()
+  [[ -t 0 && -t 1 ]] || terminal=(--no-TTY)
+  exec "${TIDEMARK_COMPOSE[@]}" exec "${terminal[@]}" "$@"
+}
