@@ -11,6 +11,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from thrift.transport.TTransport import TTransportException
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 
+from app.postgres import WeakPassword
+
 logger = logging.getLogger(__name__)
 RETRY_AFTER = 5  # seconds
 
@@ -27,6 +29,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(TTransportException, _no_lake)
     app.register_error_handler(Refused, _lake_problem)
     app.register_error_handler(FileNotFoundError, _no_password)
+    app.register_error_handler(WeakPassword, _weak_password)
 
 
 def _problem(error: HTTPException) -> Response:
@@ -86,3 +89,8 @@ def _lake_problem(error: Refused) -> Response:
 def _no_password(error: FileNotFoundError) -> Response:
     logger.error("%s", error)
     return _problem(unavailable("the API lacks a password; run ./scripts/migrate, the API's log names the file"))
+
+
+def _weak_password(error: WeakPassword) -> Response:
+    logger.error("%s", error)
+    return _problem(unavailable("the API does not use a password that anyone could guess; its log names whose it is"))

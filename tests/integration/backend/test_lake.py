@@ -81,11 +81,19 @@ def test_another_password_is_a_503_that_names_the_settings(
     hive_server: HiveServer, database: Settings, tmp_path: Path
 ) -> None:
     assert hive_server.running
-    (tmp_path / database.hive_user).write_text("another")
+    (tmp_path / database.hive_user).write_text("another password")
     failed = ask(database.model_copy(update={"secrets_path": tmp_path}), "SELECT 1")
 
     assert failed.status == 503
     assert "SECRETS_PATH and HIVE_USER" in failed.body["detail"]
+
+
+def test_a_password_that_anyone_could_guess_is_not_used(database: Settings, tmp_path: Path) -> None:
+    (tmp_path / database.hive_user).write_text("changeme")
+    failed = ask(database.model_copy(update={"secrets_path": tmp_path}), "SELECT 1")
+
+    assert failed.status == 503
+    assert "anyone could guess" in failed.body["detail"]
 
 
 def test_no_password_is_a_503_that_keeps_the_path(database: Settings, tmp_path: Path) -> None:
