@@ -17,7 +17,7 @@ from app import pipelines as declared
 from app.model import Pipeline
 from app.options import PORTS, parser
 from app.relations import Relation
-from embedded.process import Server, ServerError
+from embedded.process import ServerError
 from embedded.stack import Ports, Stack
 from producers.each import DISORDER
 
@@ -29,7 +29,7 @@ class Stopped(BaseException):
 console = Console()
 ROWS = 8  # of the merged view, shown
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
-HALF_SECONDS = 30  # that half of the events of --once take to arrive
+ARRIVE_SECONDS = 50  # that the events of --once take to arrive
 
 
 @contextmanager
@@ -47,8 +47,11 @@ def _said(text: str) -> Iterator[None]:
     yield
 
 
-def start(stack: Stack, every: int) -> Server:
-    """Starts all but the producers, what does not wait for another side by side. Returns the batch job."""
+def start(stack: Stack, bounded: bool) -> None:
+    """Starts all but the batch job and the producers, what does not wait for another side by side.
+
+    `bounded`: it is to run for some minutes.
+    """
     with step("Postgres: roles, migrations, tables"):
         stack.start_postgres()
     metastore = stack.begin_metastore()
@@ -57,7 +60,7 @@ def start(stack: Stack, every: int) -> Server:
         stack.start_kafka()
     with step("Hive metastore"):
         metastore()
-    streaming, sql = stack.begin_streaming(), stack.begin_sql()
+    streaming, sql = stack.begin_streaming(bounded), stack.begin_sql()
     with step("API and dashboard"):
         api()
         dashboard()
@@ -65,13 +68,10 @@ def start(stack: Stack, every: int) -> Server:
         sql()
     with step("streaming job: archive and speed layer"):
         streaming()
-    with step("batch job (starts in the background)"):  # after it: only one of them can make the master datasets
-        batch = stack.start_batch(every)
     console.print(f"  API        http://127.0.0.1:{stack.ports.api}/pipelines")
     console.print(f"  dashboard  http://127.0.0.1:{stack.ports.dashboard}")
     console.print(f"  SQL        hive2://{stack.settings.hive_user}@127.0.0.1:{stack.ports.sql}")
     console.print(f"  logs       {stack.data / 'logs'}")
-    return batch
 
 
 def overview(stack: Stack) -> Table:
@@ -114,20 +114,19 @@ def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
         wait(look)
 
 
-def once(stack: Stack, batch: Server, events: int) -> None:
-    """History and `events` live events, two publishes while events arrive, and the proof.
+def once(stack: Stack, events: int) -> None:
+    """History and `events` live events of each pipeline, two publishes while they arrive, and the proof.
 
     Raises:
         ServerError: something ended with an error, or the merged view is not exact.
     """
-    producers: list[Server] = []
-    for half, count in (("first", events // 2), ("second", events - events // 2)):
-        before = {name: sum(offsets.values()) for name, offsets in stack.committed().items()}
-        options = {"count": count, "rate": max(1, count // HALF_SECONDS)} | DISORDER
-        for pipeline in stack.pipelines:
-            producers += stack.start_producers(pipeline, options)
-        with step(f"a batch publishes while the {half} {count:,} events arrive"):
-            _wait(stack, lambda: all(now > before[name] for name, now in stack.counted().items()))  # noqa: B023
+    before, versions = _messages(stack.committed()), stack.published()
+    options = {"count": events, "rate": max(1, events // ARRIVE_SECONDS)} | DISORDER
+    producers = [one for pipeline in stack.pipelines for one in stack.start_producers(pipeline, options)]
+    batch = stack.start_batch(every=1)
+    with step(f"two batches publish while {events:,} events of each pipeline arrive"):
+        _wait(stack, lambda: all(now >= versions[name] + 2 for name, now in stack.published().items()))
+        _wait(stack, lambda: all(now > before[name] for name, now in stack.counted().items()))
     batch.ask_to_stop()  # what it has not counted yet is the speed layer's part of the proof
     with step("the last events arrive"):
         _wait(stack, lambda: not any(producer.running for producer in producers))
@@ -136,10 +135,17 @@ def once(stack: Stack, batch: Server, events: int) -> None:
     with step("the batch job ends what it has begun"):
         _require(batch.wait(PUBLISH_SECONDS), "the batch job failed")
     console.print(overview(stack))
-    with step("serving job: the merged views, published to the lake"):
-        _require(stack.run("serving", ["--rows", "5"]), "the serving job failed")
-    with step("verification: a recount of everything"):
-        _require(stack.run("verify"), "the merged views are not exact")
+    with step("serving job, the merged views to the lake; verification, a recount of everything"):
+        done = stack.run({"serving": ["--rows", "5"], "verify": []})
+    for _, printed in done.values():
+        console.out(printed, end="", highlight=False)
+    _require(done["serving"][0], "the serving job failed")
+    _require(done["verify"][0], "the merged views are not exact")
+
+
+def _messages(offsets: dict[str, dict[int, int]]) -> dict[str, int]:
+    """How many messages of each pipeline lie below its offsets."""
+    return {name: sum(found.values()) for name, found in offsets.items()}
 
 
 def _require(code: int, otherwise: str) -> None:
@@ -172,10 +178,11 @@ def main() -> None:
             if asked.reset:
                 stack.reset()
             try:
-                batch = start(stack, every=5 if asked.once else asked.every)
+                start(stack, bounded=asked.once)
                 if asked.once:
-                    once(stack, batch, asked.events)
+                    once(stack, asked.events)
                 else:
+                    stack.start_batch(asked.every)
                     rate = {} if asked.rate is None else {"rate": asked.rate}
                     for pipeline in pipelines:
                         stack.start_producers(pipeline, rate | DISORDER)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -37,19 +37,19 @@ class Server:
         stop_signal: signal.Signals,
         stop_seconds: float,
         prefix: Sequence[str] = (),
-        shown: bool = False,
+        output: Path | None = None,
     ) -> None:
         """`stop_signal` asks for an orderly end; a server that has not ended after `stop_seconds` is killed.
 
-        `prefix` is put before its command, to run it as another user. With `shown`, only its standard error goes to the
-        log.
+        `prefix` is put before its command, to run it as another user. With `output`, its standard output goes there,
+        and only its standard error to the log.
         """
         self.name = name
         self.log = log
         self._stop_signal = stop_signal
         self._stop_seconds = stop_seconds
         self._prefix = prefix
-        self._shown = shown
+        self._output = output
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,12 +81,14 @@ class Server:
         if self.running:
             raise ServerError(f"{self.name} runs already, as process {self.pid}; stop it first")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
+        with ExitStack() as files:
+            log = files.enter_context(self.log.open("ab"))
+            output = files.enter_context(self._output.open("wb")) if self._output else log
             self._process = subprocess.Popen(
                 [*self._prefix, *dying_with_parent(), *command],
                 stdin=subprocess.DEVNULL,
-                stdout=None if self._shown else output,
-                stderr=output,
+                stdout=output,
+                stderr=log,
                 env=None if env is None else dict(env),
                 start_new_session=True,
             )

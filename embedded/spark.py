@@ -31,15 +31,15 @@ FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "
 THROUGHPUT = ("-XX:+UseParallelGC",)  # for the others
 
 
-def command(job: str, arguments: Sequence[str] = (), memory: str = "1g") -> list[str]:
-    """The command that runs a job on all cores of this machine.
+def command(job: str, arguments: Sequence[str] = (), memory: str = "1g", bounded: bool = False) -> list[str]:
+    """The command that runs a job on all cores of this machine; `bounded`: for a few minutes, whatever job it is.
 
     Raises:
         KeyError: there is no such job; the message lists those there are.
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    java = FIRST_COMPILER if job in SHORT else THROUGHPUT
+    java = FIRST_COMPILER if bounded or job in SHORT else THROUGHPUT
     return submitting(HOME / JOBS[job], arguments, memory, java)
 
 
@@ -62,8 +62,8 @@ def submitting(script: Path, arguments: Sequence[str], memory: str, java: Sequen
 class SparkJob(Server):
     """A job as a child process. Its orderly end is asked of the Python process, which then ends Spark."""
 
-    def __init__(self, job: str, log: Path, *, stop_seconds: float = 60, shown: bool = False) -> None:
-        super().__init__(f"the {job} job", log, stop_signal=signal.SIGTERM, stop_seconds=stop_seconds, shown=shown)
+    def __init__(self, job: str, log: Path, *, stop_seconds: float = 60, output: Path | None = None) -> None:
+        super().__init__(f"the {job} job", log, stop_signal=signal.SIGTERM, stop_seconds=stop_seconds, output=output)
         self._script = JOBS[job]
 
     def ask_to_stop(self) -> None:

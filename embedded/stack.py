@@ -146,12 +146,15 @@ class Stack:
         self._exits.callback(service.stop)
         return service.until_ready
 
-    def begin_streaming(self) -> UntilReady:
-        """Begins the streaming job, which is ready when it has read all that the topics hold."""
+    def begin_streaming(self, bounded: bool) -> UntilReady:
+        """Begins the streaming job, which is ready when it has read all that the topics hold.
+
+        `bounded`: it is to run for some minutes.
+        """
         before = self._checked()
         return self.begin(
             SparkJob("streaming", self._log("streaming")),
-            command("streaming", self._names()),
+            command("streaming", self._names(), bounded=bounded),
             lambda: all(now and now != then for now, then in zip(self._checked(), before, strict=True)),
         )
 
@@ -183,11 +186,16 @@ class Stack:
             functools.partial(accepts_connections, getattr(self.ports, name)),
         )
 
-    def run(self, job: str, arguments: Sequence[str] = (), seconds: float = 900) -> int:
-        """Runs a job to its end; what it prints, and not what it logs, is shown. Returns its exit code."""
-        process = SparkJob(job, self._log(job), shown=True)
-        self.start(process, command(job, [*self._names(), *arguments]))
-        return process.wait(seconds)
+    def run(self, jobs: Mapping[str, Sequence[str]], seconds: float = 900) -> dict[str, tuple[int, str]]:
+        """Runs jobs with their arguments, side by side, to their ends.
+
+        Returns the exit code of each and what it has printed; what it logs is in its log.
+        """
+        outputs = {job: self.data / "logs" / f"{job}.out" for job in jobs}
+        processes = {job: SparkJob(job, self._log(job), output=outputs[job]) for job in jobs}
+        for job, arguments in jobs.items():
+            self.start(processes[job], command(job, [*self._names(), *arguments]))
+        return {job: (process.wait(seconds), outputs[job].read_text()) for job, process in processes.items()}
 
     def start(self, server: Server, words: Sequence[str], ready: Callable[[], bool] = lambda: True) -> None:
         self.begin(server, words, ready)()

@@ -27,6 +27,7 @@ PLAIN_INTERVAL = 5.0  # seconds between two progress lines where there is no ter
 CONNECT_MS = 10_000
 REQUEST_MS = 10_000
 DELIVERY_MS = 30_000  # from send to acknowledgement, all retries included
+LINGER_MS = 50  # that a message waits for others to go with
 CLOSE_SECONDS = 2
 
 
@@ -194,7 +195,7 @@ def _producer(bootstrap_servers: str, topic: str) -> Iterator[KafkaProducer]:
         if topic not in admin.list_topics():
             raise ProduceError(f"Kafka at {bootstrap_servers} has no topic {topic}; make it with ./scripts/topics")
     producer = KafkaProducer(
-        acks="all", enable_idempotence=True, allow_auto_create_topics=False, linger_ms=5,
+        acks="all", enable_idempotence=True, allow_auto_create_topics=False, linger_ms=LINGER_MS,
         delivery_timeout_ms=DELIVERY_MS, max_block_ms=CONNECT_MS, **servers, **limits,
     )  # fmt: skip
     try:

@@ -26,7 +26,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from app import pipelines
 from app.settings import HOME
 from backend import create_app
-from embedded.process import accepts_connections, free_port
+from embedded.process import Server, accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
 
@@ -146,7 +146,7 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
     with Stack(data, ports, [pipelines.load("transactions")]) as stack:
         stack.start_kafka()
         stack.start_postgres()
-        environment = os.environ | stack.environment
+        environment = os.environ | stack.environment | {"TIDEMARK_ON": "here"}
 
         def run(command: str) -> str:
             done = subprocess.run(
@@ -181,7 +181,35 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         said = run("./scripts/verify")
         assert "verify: exact transactions.clients" in said
         assert f"version {version}, offsets" in said
+        environment["MASTER"] = spark_master(stack, tmp_path)
+        command = "SPARK_MASTER=spark://$MASTER ./scripts/submit batch transactions"
+        done = subprocess.run(
+            ["bash", "-c", command], env=environment, cwd=HOME, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert f"version {version + 2} (incremental) published" in done.stdout, done.stdout + done.stderr
     assert left_behind(data) == []
+
+
+def spark_master(stack: Stack, folder: Path) -> str:
+    """Starts a Spark master with a worker; gives its address, HOST:PORT."""
+    port, page = free_port(), free_port()
+    daemon, address = "org.apache.spark.deploy", f"127.0.0.1:{port}"
+    master = Server("the Spark master", folder / "master", stop_signal=signal.SIGTERM, stop_seconds=20)
+    host = ("--host", "127.0.0.1", "--webui-port")
+    stack.start(
+        master,
+        ["spark-class", f"{daemon}.master.Master", *host, str(page), "--port", str(port)],
+        lambda: accepts_connections(port),
+    )
+    worker = Server("the Spark worker", folder / "worker", stop_signal=signal.SIGTERM, stop_seconds=20)
+    at = (*host, str(free_port()), "--work-dir", str(folder), f"spark://{address}")
+
+    def at_work() -> bool:
+        with urlopen(f"http://127.0.0.1:{page}/json/", timeout=10) as answer:
+            return bool(json.load(answer)["aliveworkers"])
+
+    stack.start(worker, ["spark-class", f"{daemon}.worker.Worker", *at], at_work)
+    return address
 
 
 @pytest.mark.usefixtures("bounded")

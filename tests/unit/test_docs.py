@@ -26,6 +26,7 @@ RUN_BY = {
     "docker compose --profile jobs up -d --wait": MOVING,
     "docker compose run --rm spark-submit app/batch_job.py transactions --full": FIVE,
     "docker compose up -d --wait": CORE,
+    "SPARK_MASTER=spark://$MASTER ./scripts/submit batch transactions": COMMANDS,
     "./scripts/demo": AGAIN,
     "./scripts/demo orders": ORDERS,
     "./scripts/migrate": COMMANDS,
