@@ -34,8 +34,15 @@ tidemark_run() { # OPTION ... SERVICE [WORD ...]: a container of its own for one
   exit "$status"
 }
 
+tidemark_require_docker() {
+  command -v docker >/dev/null || tidemark_fail "the command docker is not there" "Expected Docker with its compose plugin."
+}
+
 tidemark_exec() { # SERVICE WORD ...: a command in a container that runs
   local terminal=()
+  tidemark_require_docker
+  [[ -n $("${TIDEMARK_COMPOSE[@]}" ps --status running --quiet "$1") ]] ||
+    tidemark_fail "the service $1 does not run" "Bring the cluster up with: ./scripts/up" || exit 1
   [[ -t 0 && -t 1 ]] || terminal=(--no-TTY)
   exec "${TIDEMARK_COMPOSE[@]}" exec "${terminal[@]}" "$@"
 }

@@ -175,6 +175,24 @@ def test_two_workers_are_at_the_masters_service(ports: dict[str, int]) -> None:
     assert sum(worker["state"] == "ALIVE" for worker in workers) == 2
 
 
+def test_spark_takes_no_application_without_its_secret(run: Run, ports: dict[str, int]) -> None:
+    def applications() -> int:
+        with urlopen(f"http://127.0.0.1:{ports['SPARK_MASTER_UI_PORT']}/json/", timeout=30) as answer:
+            found = json.load(answer)
+        return len(found["activeapps"]) + len(found["completedapps"])
+
+    before = applications()
+    said = run(
+        "docker compose run --rm --no-deps -T --entrypoint bash spark-submit -c '"
+        "cp docker/spark/spark-defaults.conf /run/tidemark/; "
+        "echo spark.authenticate.secret guessed-by-someone >>/run/tidemark/spark-defaults.conf; "
+        "timeout 25 spark-submit --conf spark.eventLog.enabled=false app/serving_layer.py housing || true'"
+    )
+
+    assert re.search(r"SaslException|Authentication|authenticat|DIGEST", said)
+    assert applications() == before
+
+
 def test_what_is_there_is_read_in_every_way_that_the_readme_shows(run: Run, get: Callable[[str], Any]) -> None:
     assert count(run, "SELECT count(*) FROM housing") == 506
     listed = run("docker compose exec namenode hdfs dfs -ls /data/space/alerts/")
@@ -188,6 +206,13 @@ def test_what_is_there_is_read_in_every_way_that_the_readme_shows(run: Run, get:
     assert len(get("/objects?limit=5")["rows"]) == 5
     assert len(get("/alerts?limit=5")["rows"]) == 5
     assert "Spark master" in run("./scripts/status")
+    assert "registered" in run("timeout --signal INT 5 ./scripts/logs migrate || true")
+
+
+def test_the_other_commands_work_on_the_cluster_too(run: Run) -> None:
+    assert "readers see version" in run("./scripts/rollback transactions")
+    assert "topic transactions: 3 partitions" in run("./scripts/topics")
+    run("./scripts/migrate")
 
 
 def test_a_role_that_reads_cannot_write(environment: dict[str, str]) -> None:

@@ -67,7 +67,7 @@ RULES: dict[str, Callable[[str, Service], bool]] = {
     "has a limit of processes": lambda _, s: int(s.get("pids_limit", 0)) > 0,
     "has bounded logs": lambda _, s: {"max-size", "max-file"} <= set(s.get("logging", {}).get("options", {})),
     "is started again, or was asked for by hand": lambda name, s: (
-        s.get("restart") in ({"no"} if name == "spark-submit" else {"unless-stopped", "on-failure:5"})
+        s.get("restart") == ("no" if name in ONCE else "unless-stopped")
     ),
     "is made here": lambda _, s: (
         s.get("image", "").startswith("tidemark/") and s.get("build", {}).get("target") == s["image"].split("/")[1]
@@ -186,3 +186,33 @@ def test_every_variable_has_one_default_and_stands_in_the_example_file() -> None
 
     assert found == {(name, defaults[name]) for name, _ in found}
     assert {name.upper() for name in Variables.model_fields} <= {name for name, _ in found}
+
+
+def lines(file: str) -> list[list[str]]:
+    """The words of each line of a configuration file that is no comment."""
+    text = (HOME / "docker" / file).read_text()
+    return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def test_spark_asks_for_the_secret_and_takes_nothing_over_http() -> None:
+    settings = {name: value for name, value, *_ in lines("spark/spark-defaults.conf")}
+
+    assert settings["spark.authenticate"] == "true"
+    assert settings["spark.master.rest.enabled"] == "false"
+    assert settings["spark.ui.killEnabled"] == "false"
+    assert "spark.authenticate.secret" not in settings
+
+
+def test_postgres_asks_everyone_for_a_password() -> None:
+    assert {words[-1] for words in lines("postgres/pg_hba.conf")} == {"scram-sha-256"}
+    assert ["password_encryption", "=", "'scram-sha-256'"] in lines("postgres/postgresql.conf")
+
+
+def test_images_are_made_of_one_base_that_is_no_one_elses() -> None:
+    stages: set[str] = set()
+    for words in lines("Dockerfile"):
+        if words[0] == "FROM":
+            assert words[1] in stages | {"debian:trixie-slim"}
+            assert words[2] == "AS"
+            stages.add(words[3])
+        assert words[0] != "ADD"  # it fetches what nobody has verified
