@@ -19,7 +19,10 @@ from app.postgres import Role, connect
 from app.settings import Settings, settings
 
 WIDEST = 10_000  # characters of a line, where there is no terminal whose width it should fit
-STATUS = "SELECT pipeline, version, cut, offsets, accepted, quarantined, published_at, fresh_at FROM serving.status"
+STATUS = (
+    "SELECT pipeline, version, cut, offsets, open_segment, accepted, quarantined, published_at, fresh_at "
+    "FROM serving.status"
+)
 
 
 def rows(at: Settings) -> list[tuple[str, ...]]:
@@ -38,11 +41,11 @@ def rows(at: Settings) -> list[tuple[str, ...]]:
     for pipeline in select([]):
         with log(at.kafka_bootstrap_servers, pipeline.topic.name) as topic:
             end = topic.end()
-        version, cut, offsets, accepted, quarantined, published, fresh = found[pipeline.name]
+        version, cut, offsets, segment, accepted, quarantined, published, fresh = found[pipeline.name]
         sent, committed, counted = sum(end.values()), _messages(offsets), _messages(cut)
         table.append((
             pipeline.name, pipeline.topic.name, f"{sent:,}", f"{max(sent - committed, 0):,}", f"{sent - counted:,}",
-            str(version), _ago(now, published), f"{accepted:,}", f"{quarantined:,}", _ago(now, fresh),
+            str(segment), str(version), _ago(now, published), f"{accepted:,}", f"{quarantined:,}", _ago(now, fresh),
         ))  # fmt: skip
     return table
 
@@ -58,7 +61,7 @@ def _ago(now: datetime, then: datetime | None) -> str:
 
 def main() -> None:
     table = Table(
-        "pipeline", "topic", "messages", "not in speed", "not in batch", "version", "published", "accepted",
+        "pipeline", "topic", "messages", "lag", "not in batch", "open segment", "version", "published", "accepted",
         "quarantined", "fresh",
     )  # fmt: skip
     try:
