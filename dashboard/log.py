@@ -1,5 +1,6 @@
 """What the page of Kafka asks of the broker: where topics begin and end, and their newest messages."""
 
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -76,6 +77,7 @@ def newest(servers: str, topic: str, most: int) -> list[Message]:
 
 @contextmanager
 def _consumer(servers: str) -> Iterator[KafkaConsumer]:
+    _require_answer(servers)
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=servers.split(","), bootstrap_timeout_ms=SECONDS * 1000, enable_auto_commit=False,
@@ -86,9 +88,25 @@ def _consumer(servers: str) -> Iterator[KafkaConsumer]:
         finally:
             consumer.close()
     except KafkaError as error:
-        raise LogError(
-            f"Kafka does not answer at {servers} ({error}). Start it, or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from error
+        raise _silent(servers, error) from error
+
+
+def _require_answer(servers: str) -> None:
+    """Fails at once where nobody listens: a client that finds no broker would leave its sockets open."""
+    reason: OSError | None = None
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), SECONDS).close()
+        except OSError as error:
+            reason = error
+        else:
+            return
+    raise _silent(servers, reason) from reason
+
+
+def _silent(servers: str, reason: Exception | None) -> LogError:
+    return LogError(f"Kafka does not answer at {servers} ({reason}). Start it, or set KAFKA_BOOTSTRAP_SERVERS")
 
 
 def _text(given: bytes | None) -> str | None:
