@@ -221,21 +221,7 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
 SCRIPTS = _named(
-    bench,
-    demo,
-    down,
-    lock,
-    logs,
-    migrate,
-    new_pipeline,
-    psql,
-    query,
-    rollback,
-    status,
-    submit,
-    test,
-    topics,
-    up,
+    bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, status, submit, test, topics, up,
     verify,
 )  # fmt: skip
 

@@ -3,16 +3,15 @@
 import sys
 
 from pyhive.exc import OperationalError
-from rich.console import Console
 from rich.table import Table
 from thrift.transport.TTransport import TTransportException
 
+from app.console import show
 from app.hive import cursor
 from app.options import parser
 from app.settings import settings
 
 ANSWER_SECONDS = 600
-WIDEST = 10_000  # characters of a line, where there is no terminal whose width it should fit
 
 
 def main() -> None:
@@ -33,7 +32,7 @@ def main() -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*map(str, row))
-    Console(width=None if sys.stdout.isatty() else WIDEST).print(table)
+    show(table)
 
 
 if __name__ == "__main__":

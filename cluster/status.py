@@ -10,15 +10,14 @@ from typing import Any
 
 import psycopg2
 from kafka.errors import KafkaError
-from rich.console import Console
 from rich.table import Table
 
+from app.console import show
 from app.log import TopicMissing, log
 from app.pipelines import select
 from app.postgres import Role, connect
 from app.settings import Settings, settings
 
-WIDEST = 10_000  # characters of a line, where there is no terminal whose width it should fit
 STATUS = (
     "SELECT pipeline, version, cut, offsets, open_segment, accepted, quarantined, published_at, fresh_at "
     "FROM serving.status"
@@ -69,7 +68,7 @@ def main() -> None:
             table.add_row(*row)
     except (psycopg2.OperationalError, KafkaError, TopicMissing, FileNotFoundError) as error:
         sys.exit(f"Error: {str(error).strip()}")
-    Console(width=None if sys.stdout.isatty() else WIDEST).print(table)
+    show(table)
 
 
 if __name__ == "__main__":

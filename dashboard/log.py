@@ -43,13 +43,7 @@ def partitions(servers: str, topics: Iterable[str]) -> list[Partition]:
         LogError: Kafka does not answer.
     """
     with _consumer(servers) as consumer:
-        found = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in sorted(consumer.partitions_for_topic(topic) or ())
-        ]
-        first, end = consumer.beginning_offsets(found), consumer.end_offsets(found)
-    return [Partition(one.topic, one.partition, first[one], end[one]) for one in found]
+        return _found(consumer, topics)
 
 
 def newest(servers: str, topic: str, most: int) -> list[Message]:
@@ -59,20 +53,28 @@ def newest(servers: str, topic: str, most: int) -> list[Message]:
         LogError: Kafka does not answer.
     """
     with _consumer(servers) as consumer:
-        found = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        first, end = consumer.beginning_offsets(found), consumer.end_offsets(found)
         read: list[Message] = []
-        for one in found:
-            start = max(first[one], end[one] - most)
+        for _, number, first, end in _found(consumer, [topic]):
+            one, start = TopicPartition(topic, number), max(first, end - most)
             consumer.assign([one])
             consumer.seek(one, start)
             # A poll that gives nothing has waited for as long as an answer may take.
-            while start < end[one] and (records := consumer.poll(timeout_ms=SECONDS * 1000, max_records=most)):
+            while start < end and (records := consumer.poll(timeout_ms=SECONDS * 1000, max_records=most)):
                 for record in records.get(one, []):
                     arrived = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-                    read.append(Message(one.partition, record.offset, arrived, _text(record.key), _text(record.value)))
+                    read.append(Message(number, record.offset, arrived, _text(record.key), _text(record.value)))
                     start = record.offset + 1
     return sorted(read, key=lambda message: message.arrived, reverse=True)[:most]
+
+
+def _found(consumer: KafkaConsumer, topics: Iterable[str]) -> list[Partition]:
+    found = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in sorted(consumer.partitions_for_topic(topic) or ())
+    ]
+    first, end = consumer.beginning_offsets(found), consumer.end_offsets(found)
+    return [Partition(one.topic, one.partition, first[one], end[one]) for one in found]
 
 
 @contextmanager

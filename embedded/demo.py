@@ -120,7 +120,8 @@ def once(stack: Stack, events: int) -> None:
     Raises:
         ServerError: something ended with an error, or the merged view is not exact.
     """
-    before, versions = _messages(stack.committed()), stack.published()
+    before = {name: sum(offsets.values()) for name, offsets in stack.committed().items()}
+    versions = stack.published()
     options = {"count": events, "rate": max(1, events // ARRIVE_SECONDS)} | DISORDER
     producers = [one for pipeline in stack.pipelines for one in stack.start_producers(pipeline, options)]
     batch = stack.start_batch(every=1)
@@ -141,11 +142,6 @@ def once(stack: Stack, events: int) -> None:
         console.out(printed, end="", highlight=False)
     _require(done["serving"][0], "the serving job failed")
     _require(done["verify"][0], "the merged views are not exact")
-
-
-def _messages(offsets: dict[str, dict[int, int]]) -> dict[str, int]:
-    """How many messages of each pipeline lie below its offsets."""
-    return {name: sum(found.values()) for name, found in offsets.items()}
 
 
 def _require(code: int, otherwise: str) -> None:
