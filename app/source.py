@@ -8,6 +8,9 @@ from app.ledger import Offsets
 from app.settings import Settings
 
 FETCH_BYTES = 8 * 1024 * 1024
+# Having read what it wants, a task's consumer has already asked for more, and Spark then asks where the partition ends.
+# A broker answers the second only after the first, which waits for news: half a second by default, twice.
+FETCH_WAIT = 1  # milliseconds
 
 
 def kafka_stream(spark: SparkSession, settings: Settings, topic: str, start: Offsets) -> DataFrame:
@@ -22,6 +25,7 @@ def kafka_stream(spark: SparkSession, settings: Settings, topic: str, start: Off
         .option("startingOffsets", json.dumps({topic: start}))
         .option("failOnDataLoss", "true")
         .option("kafka.max.partition.fetch.bytes", FETCH_BYTES)
+        .option("kafka.fetch.max.wait.ms", FETCH_WAIT)
         .load()
     )
     return stream.selectExpr(

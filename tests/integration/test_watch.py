@@ -78,6 +78,15 @@ def test_a_micro_batch_of_the_speed_layer_begins_with_an_interval(stack: Stack) 
     assert round(datetime.fromisoformat(began).timestamp(), 1) % 5 == 0
 
 
+def test_a_lone_event_is_counted_without_waiting_for_the_next(stack: Stack) -> None:
+    with streaming(stack, speed_interval=0, archive_interval=3600) as (_, counting):
+        for number in range(5):
+            stack.send(event(f"{number}"), partition=0)
+            counting.processAllAvailable()
+        milliseconds = [progress["durationMs"]["addBatch"] for progress in counting.recentProgress]
+    assert min(milliseconds[-5:]) < 500  # which is what a broker lets a consumer wait where it is not told otherwise
+
+
 def test_an_archive_that_is_behind_is_waited_for(stack: Stack) -> None:
     stack.send(event("1"))
     with streaming(stack, archive_interval=8) as (watch, counting):
