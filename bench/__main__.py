@@ -72,7 +72,8 @@ def latency(stack: Stack, events: int, rate: int, seconds: int) -> None:
 def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:
     """Runs a measurement in a Spark application; what it prints to standard output is JSON."""
     words = submitting(HOME / f"bench/{script}.py", arguments, "3g", THROUGHPUT)
-    words[1:1] = ["--conf", "spark.sql.streaming.numRecentProgressUpdates=100000"]
+    for setting in ("streaming.numRecentProgressUpdates=100000", f"warehouse.dir=file://{stack.data}/warehouse"):
+        words[1:1] = ["--conf", f"spark.sql.{setting}"]
     environment = os.environ | stack.environment | {"SPEED_INTERVAL": "0"}  # one pipeline has the machine for itself
     done = subprocess.run(words, check=False, text=True, stdout=subprocess.PIPE, env=environment)
     if done.returncode:
