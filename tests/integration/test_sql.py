@@ -18,7 +18,7 @@ from thrift.transport.TTransport import TTransportException
 from app.databases import apply_migrations
 from app.hive import cursor
 from app.lake import Lake
-from app.postgres import METASTORE, Role, connect
+from app.postgres import METASTORE, Role, connect, password
 from app.serving import merged
 from app.settings import Settings
 from embedded.hive import HiveServer, Metastore
@@ -179,14 +179,18 @@ def test_a_metastore_that_does_not_answer_stops_no_job(
     assert "Start the metastore at HIVE_METASTORE_URI" in caplog.text
 
 
-@pytest.mark.parametrize(("user", "secret"), [("tidemark_sql", "another password"), ("someone", None)])
+@pytest.mark.parametrize(
+    ("user", "secret"),
+    [("tidemark_sql", "another password"), ("tidemark_sql", "wrong"), ("tidemark_sql", ""), ("someone", None)],
+)
 def test_hiveserver2_refuses_whoever_has_not_the_password(
-    hive_server: HiveServer, database: Settings, tmp_path: Path, user: str, secret: str | None
+    hive_server: HiveServer, database: Settings, monkeypatch: pytest.MonkeyPatch, user: str, secret: str | None
 ) -> None:
     assert hive_server.running
-    right = (database.secrets_path / database.hive_user).read_text()
-    (tmp_path / user).write_text(right if secret is None else secret)
-    other = database.model_copy(update={"secrets_path": tmp_path, "hive_user": user})
+    right = password(database, database.hive_user)
+    # Our own client would not ask with a password that anyone could guess.
+    monkeypatch.setattr("app.hive.password", lambda *_: right if secret is None else secret)
+    other = database.model_copy(update={"hive_user": user})
     with pytest.raises(TTransportException, match=r"Error validating the login|Bad status"), cursor(other, SECONDS):
         pass
 

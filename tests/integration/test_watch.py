@@ -83,8 +83,9 @@ def test_a_lone_event_is_counted_without_waiting_for_the_next(stack: Stack) -> N
         for number in range(5):
             stack.send(event(f"{number}"), partition=0)
             counting.processAllAvailable()
-        milliseconds = [progress["durationMs"]["addBatch"] for progress in counting.recentProgress]
-    assert min(milliseconds[-5:]) < 500  # which is what a broker lets a consumer wait where it is not told otherwise
+        busy = [progress for progress in counting.recentProgress if progress["numInputRows"]]
+    # Which is what a broker lets a consumer wait where it is not told otherwise.
+    assert min(progress["durationMs"]["addBatch"] for progress in busy) < 500
 
 
 def test_an_archive_that_is_behind_is_waited_for(stack: Stack) -> None:
