@@ -32,6 +32,7 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
     key = {"pipeline": pipeline.name, "fingerprint": pipeline.fingerprint}
     tables = relations(pipeline)
     faces = served(pipeline)
+    statements = [statement for face in faces for statement in face.merged_view()]
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('register', 0))")
         for relation in faces:
@@ -41,13 +42,10 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
             "(%(pipeline)s, %(fingerprint)s, %(relations)s, %(serving_views)s) ON CONFLICT (pipeline, fingerprint) "
             "DO UPDATE SET id = DEFAULT, relations = excluded.relations, serving_views = excluded.serving_views, "
             "registered_at = now(), removed_at = NULL WHERE generation.removed_at IS NOT NULL RETURNING id",
-            key
-            | {
-                "relations": [relation.name for relation in tables],
-                "serving_views": [statement for face in faces for statement in face.merged_view()],
-            },
+            key | {"relations": [relation.name for relation in tables], "serving_views": statements},
         )
         if cursor.fetchone() is None:
+            _bring_up_to_date(cursor, key, statements)
             return False
         for statement in (statement for relation in tables for statement in relation.tables()):
             cursor.execute(statement)
@@ -76,6 +74,21 @@ def register(connection: Connection, pipeline: Pipeline) -> bool:
             )
             cursor.execute("SELECT tidemark.point_to(%(pipeline)s, %(fingerprint)s, 0)", key)
     return True
+
+
+def _bring_up_to_date(cursor: Any, key: dict[str, str], statements: list[str]) -> None:
+    """Makes what readers see of a definition anew where this release makes it in another way than the one before."""
+    cursor.execute("SELECT FROM tidemark.published WHERE pipeline = %(pipeline)s FOR UPDATE", key)
+    cursor.execute(
+        "UPDATE tidemark.generation SET serving_views = %(serving_views)s WHERE pipeline = %(pipeline)s "
+        "AND fingerprint = %(fingerprint)s AND serving_views <> %(serving_views)s RETURNING EXISTS (SELECT FROM "
+        "tidemark.published p WHERE p.pipeline = generation.pipeline AND p.fingerprint = generation.fingerprint)",
+        key | {"serving_views": statements},
+    )
+    changed = cursor.fetchone()
+    if changed and changed[0]:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def _refuse_taken(cursor: Any, relation: Served) -> None:

@@ -10,20 +10,24 @@ import json
 import re
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
+from app.charts import Bars, Chart, Columns, Histogram, Lines, Scatter, drawable
 from app.declared import STRICT, Name, known, unique
+from app.durations import Duration
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
 from app.expressions import validate
 from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, spread, widened
-from app.views import DATE, QUARANTINE, Alert, LakeTable, Rollup, Sliding, Tumbling, View
+from app.outputs import kind, outputs
+from app.views import DATE, QUARANTINE, Alert, AtLeast, LakeTable, Rollup, Sliding, Tumbling, View
 
 __all__ = [
-    "Alert", "Check", "Column", "Count", "Dedup", "Derived", "Example", "LakeTable", "Latest", "Max", "Mean", "Min",
-    "Pipeline", "Rollup", "Sliding", "Sum", "TopN", "Topic", "Tumbling", "Variance", "View", "spread",
+    "QUARANTINE", "Alert", "AtLeast", "Bars", "Check", "Column", "Count", "Dedup", "Derived", "Example", "Histogram",
+    "LakeTable", "Latest", "Lines", "Max", "Mean", "Min", "Pipeline", "Rollup", "Scatter", "Sliding", "Sum", "TopN",
+    "Topic", "Tumbling", "Variance", "View", "spread",
 ]  # fmt: skip
 
 SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
@@ -51,6 +55,10 @@ class Pipeline:
     lake: tuple[LakeTable, ...] = ()
     # A batch is refused, and the version before it stays, when more than this percentage of all events is quarantined.
     max_quarantined_percent: Annotated[int, Field(ge=0, le=100)] = 50
+    # Targets that readers are told about: how old what they see, and how old the version beneath it, should at most be.
+    fresh_within: Duration = "1 minute"
+    batch_within: Duration = "1 hour"
+    charts: tuple[Chart, ...] = ()  # that the dashboard draws; none: those that fit the views
     examples: tuple[Example, ...] = ()
 
     @property
@@ -96,6 +104,14 @@ class Pipeline:
         return (*self.views, *self.rollups, QUARANTINE)
 
     @cached_property
+    def outputs(self) -> Columns:
+        """The columns that readers see: names and types of each view, and of the events at each endpoint."""
+        found = {view.name: outputs(self.types, view, self.views) for view in self.served}
+        endpoints = {table.endpoint: table.columns or tuple(self.types) for table in self.lake if table.endpoint}
+        events = {name: {column: kind(self.types[column]) for column in of} for name, of in endpoints.items()}
+        return events | found
+
+    @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits that change when what the definition computes does: not with a description or a limit."""
         plain = replace(
@@ -105,11 +121,14 @@ class Pipeline:
             history=(),
             drops=False,
             max_quarantined_percent=0,
-            lake=tuple(replace(table, endpoint=None) for table in self.lake),
+            charts=(),
+            lake=tuple(replace(table, endpoint=None, filters=()) for table in self.lake),
             views=tuple(replace(view, description="") for view in self.views),
             rollups=tuple(replace(rollup, description="") for rollup in self.rollups),
         )
-        dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json", exclude={"examples"})
+        of_readers = dict.fromkeys(("fresh_within", "batch_within", "charts", "examples"), True)
+        left_out: Any = {**of_readers, "lake": {"__all__": {"filters"}}}
+        dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json", exclude=left_out)
         named = [[type(measure).__name__ for measure in view.measures] for view in self.views if isinstance(view, View)]
         named += [[type(measure).__name__ for measure in rollup.measures] for rollup in self.rollups]
         text = json.dumps([SEMANTICS, dumped, named], sort_keys=True)
@@ -147,6 +166,8 @@ class Pipeline:
                     f"lake[{table.name}].name: {SERVING}… is what copies of views are called; choose another name"
                 )
             known(table.columns, types, f"lake[{table.name}].columns")
+            filtered = [one if isinstance(one, str) else one.of for one in table.filters]
+            known(filtered, table.columns or types, f"lake[{table.name}].filters")
             if table.format == "parquet" and DATE in (table.columns or types):
                 raise ValueError(f"lake[{table.name}].columns: {DATE} is its partitions' column; choose another name")
             if table.view is not None and table.view not in (names := [view.name for view in self.views]):
@@ -174,7 +195,7 @@ class Pipeline:
         return self
 
     @model_validator(mode="after")
-    def _rollups(self) -> Self:
+    def _rollups_and_charts(self) -> Self:
         views = {view.name: view for view in self.views}
         for rollup in self.rollups:
             field = f"rollups[{rollup.name}]"
@@ -196,6 +217,7 @@ class Pipeline:
                     raise ValueError(
                         f"{field}.measures[{measure.name}].of: {measure.of} is boolean, which has no order"
                     )
+        drawable(self.charts, self.outputs)
         return self
 
     def _measurable(self, measure: Measure, field: str) -> None:

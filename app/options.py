@@ -27,15 +27,23 @@ def parser(command: str) -> ArgumentParser:
 
 
 def bench(options: ArgumentParser) -> None:
-    """Measure the speed layer beside plain Spark and a consumer by hand, on servers of its own.
+    """Measure the speed layer beside plain Spark and a consumer by hand, and the API, on servers of its own.
 
     Figures are ratios of one run: the machine's other work slows all sides alike.
     """
-    options.add_argument("what", nargs="?", choices=("catching-up", "latency"), help="default: both")
+    options.add_argument("what", nargs="?", choices=("api", "catching-up", "latency"), help="default: all")
     _number(options, "events", "events that wait in the topic", 1_000_000)
     _number(options, "rounds", "rounds of catching up that count", 3)
     _number(options, "rate", "events a second after that", 1_000)
     _number(options, "seconds", "how long at that rate", 60)
+    _number(options, "keys", "rows of the view that the API is asked for", 10_000)
+    _number(options, "answers", "answers of the API; fewer take less than the processor clock can tell", 100, least=50)
+
+
+def screenshots(options: ArgumentParser) -> None:
+    """Take a picture of each page of a dashboard that runs, for the documentation."""
+    options.add_argument("--url", default="http://127.0.0.1:8501", help="where it is (default: %(default)s)")
+    options.add_argument("--to", default="docs/images", metavar="FOLDER", help="default: %(default)s")
 
 
 def demo(options: ArgumentParser) -> None:
@@ -221,8 +229,8 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
 SCRIPTS = _named(
-    bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, status, submit, test, topics, up,
-    verify,
+    bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit, test,
+    topics, up, verify,
 )  # fmt: skip
 
 

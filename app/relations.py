@@ -15,6 +15,7 @@ from functools import cached_property
 
 from app.measures import Digits, Measure, State, digits
 from app.model import Alert, Count, Latest, Max, Mean, Min, Pipeline, Sum, TopN, Variance, View
+from app.readers import MERGED, PARTS, layers, replaced_by, served_as
 
 SQL_TYPES = {
     "string": 'text COLLATE "C"',
@@ -30,20 +31,6 @@ SQL_TYPES = {
 def sql_type(column_type: str) -> str:
     """Postgres type of a column type. Strings compare by their bytes, as they do in Spark."""
     return SQL_TYPES.get(column_type) or column_type.replace("decimal", "numeric")
-
-
-def served_as(pipeline: Pipeline, view: str) -> str:
-    """Name of what readers see of a view or rollup, with its schema. A view named as its pipeline is served as that."""
-    return f"serving.{pipeline.name}" if view == pipeline.name else f"serving.{pipeline.name}_{view}"
-
-
-def replaced_by(name: str, query: str, kind: str = "VIEW") -> list[str]:
-    """Statements that make what readers see under a name, in place of what they saw."""
-    return [
-        f"SELECT tidemark.withdraw('{name.removeprefix('serving.')}')",
-        f"CREATE {kind} {name} AS {query}",
-        f"GRANT SELECT ON {name} TO tidemark_read, tidemark_batch, tidemark_speed",
-    ]
 
 
 def _list(names: tuple[str, ...] | list[str]) -> str:
@@ -102,13 +89,17 @@ class Relation:
         keys = [f'"{key}"' for key in self.keys]
         return f"SELECT {', '.join([*keys, *merged])} FROM ({rows}) AS part {grouped}"
 
-    def parts(self) -> str:
-        """The states that make the merged view: of the published version, and of the segments after its cut."""
+    def parts(self, layer: str = MERGED) -> str:
+        """The states that make the merged view: of the published version, and of the segments after its cut.
+
+        Or those of one layer.
+        """
         boundary = f"tidemark.boundary('{self.pipeline.name}', '{self.pipeline.fingerprint}')"
-        columns = _list(self.columns)
-        return (
-            f"SELECT {columns} FROM batch.{self.name} WHERE version = (SELECT version FROM {boundary}) UNION ALL "
-            f"SELECT {columns} FROM speed.{self.name} WHERE segment > (SELECT segment FROM {boundary})"
+        where = {"batch": "version = (SELECT version", "speed": "segment > (SELECT segment"}
+        return " UNION ALL ".join(
+            f"SELECT {_list(self.columns)} FROM {part}.{self.name} WHERE {where[part]} FROM {boundary})"
+            for part in PARTS
+            if layer in (MERGED, part)
         )
 
     def outputs(self, states: str) -> str:
@@ -128,12 +119,17 @@ class Relation:
         return f"SELECT {', '.join([*keys, *finals])} FROM {source}"
 
     def merged_view(self) -> list[str]:
-        """Statements that make the merged view of this definition, in place of that of another."""
-        query = self.outputs(self.merge(self.parts()))
+        """Statements that make the merged view of this definition, and of each layer, in place of those of another."""
+
+        def query(layer: str) -> str:
+            return self.outputs(self.merge(self.parts(layer)))
+
+        apart = layers(self.pipeline, self.view.name, query)
         if not self.view.indexes:
-            return replaced_by(self.serving, query)
+            return [*replaced_by(self.serving, query(MERGED)), *apart]
         return [
-            *replaced_by(self.serving, query, kind="TABLE"),
+            *replaced_by(self.serving, query(MERGED), kind="TABLE"),
+            *apart,
             f"ALTER TABLE {self.serving} ADD PRIMARY KEY ({_list(list(self.keys))})",
             *(f'CREATE INDEX ON {self.serving} ("{column}")' for column in self.view.indexes),
             f"GRANT INSERT, UPDATE, DELETE ON {self.serving} TO tidemark_batch",

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.model import Count, Max, Mean, Min, Pipeline, Rollup, Sum, View
-from app.relations import Relation, relations, replaced_by, served_as
+from app.readers import MERGED, layers, replaced_by, served_as
+from app.relations import Relation, relations
 
 MEAN_DIGITS = 6  # after the point
 
@@ -44,8 +45,12 @@ class RolledUp:
         return f"SELECT {', '.join(columns + measures)} FROM ({self.of.outputs(states)}) AS rows{grouped}{most}"
 
     def merged_view(self) -> list[str]:
-        """Statements that make what readers see of this definition, in place of that of another."""
-        return replaced_by(self.serving, self.rows(self.of.merge(self.of.parts())))
+        """Statements that make what readers see of this definition, and of each layer, in place of those of another."""
+
+        def query(layer: str) -> str:
+            return self.rows(self.of.merge(self.of.parts(layer)))
+
+        return [*replaced_by(self.serving, query(MERGED)), *layers(self.pipeline, self.view.name, query)]
 
 
 Served = Relation | RolledUp

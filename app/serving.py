@@ -4,7 +4,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from app.model import Alert, Pipeline, Rollup, View
 from app.postgres import Role, password
-from app.relations import Relation, served_as
+from app.readers import served_as
+from app.relations import Relation
 from app.settings import Settings
 
 

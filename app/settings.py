@@ -128,6 +128,17 @@ class Settings(BaseSettings):
     )
     api_host: str = Field("127.0.0.1", description="Address the API listens on")
     api_port: int = Field(5550, ge=1, le=65535, description="Port of the API")
+    api_rate_limit: int = Field(
+        1200, ge=0, le=10_000_000, description="Requests a minute that the API takes from one address; 0: any number"
+    )
+    api_tokens: Path | None = Field(
+        None, description="File with a bearer token a line that the API then asks for; the dashboard sends the first"
+    )
+    api_cors_origins: str = Field(
+        "",
+        pattern=r"^(https?://[^\s,/]+(,https?://[^\s,/]+)*)?$",
+        description="Other sites whose pages may read the API, as https://HOST separated by commas; empty: none",
+    )
     dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard")
 
 

@@ -15,6 +15,14 @@ DATE = "date"  # the column that the partitions of a Parquet table are named by
 
 
 @dataclass(frozen=True, config=STRICT)
+class AtLeast(Declared):
+    """A parameter of an endpoint: only events in which the column `of` is not below the value that is given."""
+
+    name: Name
+    of: Name
+
+
+@dataclass(frozen=True, config=STRICT)
 class LakeTable(Declared):
     """A table of the lake, of one of two forms.
 
@@ -24,7 +32,8 @@ class LakeTable(Declared):
     `format`: a Delta table is written by the batch layer. A Parquet table of events is written by the streaming job as
     they come, one Hive partition a `date` of the event time (UTC), and the batch layer compacts it.
 
-    `endpoint`: where the API lists the newest events of a Parquet table, e.g. `objects` for GET /objects.
+    `endpoint`: where the API lists the newest events of a Parquet table, e.g. `objects` for GET /objects. `filters`:
+    what can be asked of it, besides the date: the value of a column, or the least of one.
     """
 
     name: Name
@@ -33,6 +42,7 @@ class LakeTable(Declared):
     view: Name | None = None
     format: Literal["delta", "parquet"] = "delta"
     endpoint: Name | None = None
+    filters: tuple[Name | AtLeast, ...] = ()
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -42,6 +52,9 @@ class LakeTable(Declared):
             raise ValueError(f"format: {self.name} is made of the rows of a view, which are replaced; allowed: delta")
         if self.endpoint is not None and self.format != "parquet":
             raise ValueError(f"endpoint: {self.name} has no newest events; allowed: a table of the format parquet")
+        if self.filters and self.endpoint is None:
+            raise ValueError(f"filters: {self.name} has no endpoint; name one, or leave them out")
+        unique([one if isinstance(one, str) else one.name for one in self.filters], "filters")
         return self
 
 

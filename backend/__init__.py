@@ -1,27 +1,40 @@
 """The API: a Flask application that answers with the merged views."""
 
-from flask import Flask
+from flask_openapi3 import Info, OpenAPI
 
 from app.pipelines import select
 from app.settings import Settings
 from app.settings import settings as of_this_process
-from backend import answers, database, events, health, lake, pipelines, problems
+from backend import answers, database, events, freshness, guard, health, lake, metrics, pipelines, problems, quarantine
+
+INFO = Info(
+    title="Tidemark",
+    version="1",
+    description="Exact answers over everything that has arrived, each with the boundary that it was read at.",
+)
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> OpenAPI:
     """The application, with the settings of this process where none are given. Connects when it is first asked.
+
+    `/openapi.json` describes it, and `/swagger` shows that.
 
     Raises:
         ValueError: a pipeline's definition is wrong, or does not fit to another's.
     """
     select([])
-    app = Flask(__name__)
+    app = OpenAPI(
+        __name__, info=INFO, doc_prefix="", responses=problems.RESPONSES, validation_error_status=400,
+        validation_error_model=problems.Problem, validation_error_callback=problems.refused,
+        security_schemes={"token": {"type": "http", "scheme": "bearer", "description": "Where API_TOKENS is set"}},
+    )  # fmt: skip
     app.json = answers.ExactJson(app)
     at = settings or of_this_process()
+    problems.init_app(app)
+    guard.init_app(app, at)
+    metrics.init_app(app)
     database.init_app(app, at)
     lake.init_app(app, at)
-    problems.init_app(app)
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(pipelines.blueprint)
-    events.init_app(app)
+    for part in (health, freshness, pipelines, quarantine, events):
+        part.init_app(app)
     return app

@@ -11,6 +11,7 @@ from waitress import create_server
 from app.settings import settings
 from backend import create_app
 from backend.database import POOL_SIZE
+from backend.lake import REQUESTS
 
 logger = logging.getLogger("backend")
 
@@ -25,7 +26,7 @@ def main() -> int:
     try:
         at = settings()
         app = create_app(at)
-        server = create_server(app, host=at.api_host, port=at.api_port, threads=POOL_SIZE)
+        server = create_server(app, host=at.api_host, port=at.api_port, threads=POOL_SIZE + REQUESTS)
     except ValidationError as error:
         logger.error("%s", error)
         return 1

@@ -1,10 +1,21 @@
-"""How values stand in an answer: nothing is rounded."""
+"""Answers of rows: JSON or CSV, sent while they are read, and not sent where the reader has them already."""
 
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import Any, Literal
 
+from flask import Response, json, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import NotAcceptable
+
+Form = Literal["application/json", "text/csv"]
+FORMS: tuple[Form, ...] = ("application/json", "text/csv")
+CHUNK = 1_000  # rows that are sent at once
 
 
 class ExactJson(DefaultJSONProvider):
@@ -23,3 +34,75 @@ class ExactJson(DefaultJSONProvider):
                 return o.isoformat()
             case _:
                 return DefaultJSONProvider.default(o)
+
+
+def form() -> Form:
+    """What the reader accepts; JSON where both are welcome.
+
+    Raises:
+        NotAcceptable: neither is.
+    """
+    best = request.accept_mimetypes.best_match(FORMS) if request.accept_mimetypes else FORMS[0]
+    if best is None:
+        raise NotAcceptable(f"the answer is {' or '.join(FORMS)}; ask for one of them in the header Accept")
+    return "text/csv" if best == "text/csv" else "application/json"
+
+
+def tag(status: dict[str, Any], sent: Form) -> str:
+    """What changes when an answer to the same question does: its boundary, or how it stands against the targets."""
+    of = [status[name] for name in ("fingerprint", "version", "offsets", "freshness", "batch_late")]
+    return hashlib.sha256(json.dumps([sent, *of]).encode()).hexdigest()[:32]
+
+
+def conditional() -> bool:
+    """Whether the reader holds an answer, and asks for another only if that no longer holds."""
+    return bool(request.if_none_match)
+
+
+def whole(body: Any) -> Response:
+    """An answer that is sent at once."""
+    return Response(json.dumps(body), mimetype="application/json")
+
+
+def held(status: dict[str, Any], sent: Form) -> Response | None:
+    """The answer where the reader holds what would be answered, None where it does not."""
+    etag = tag(status, sent)
+    if not request.if_none_match.contains_weak(etag):
+        return None
+    return _described(Response(status=304), etag)
+
+
+def made(body: str | Iterator[str], status: dict[str, Any], sent: Form) -> Response:
+    """An answer, sent at once or as its parts are made."""
+    return _described(Response(body, mimetype=sent), tag(status, sent))
+
+
+def as_json(meta: str, rows: Iterator[str], limit: int, following: Callable[[str], str | None]) -> Iterator[str]:
+    """`{"meta": …, "rows": […], "next": …}` of rows in JSON; a row more than `limit` says that there are more."""
+    yield f'{{"meta":{meta},"rows":['
+    last, sent = "", 0
+    while chunk := list(islice(rows, min(CHUNK, limit - sent))):
+        yield ("," if sent else "") + ",\n".join(chunk)
+        last, sent = chunk[-1], sent + len(chunk)
+    more = next(rows, None) is not None
+    yield f'],"next":{json.dumps(following(last) if more else None)}}}\n'
+
+
+def as_csv(columns: Iterable[str], rows: Iterator[Iterable[Any]]) -> Iterator[str]:
+    """A line of names, and one a row; null is empty."""
+    yield _lines([columns])
+    while chunk := list(islice(rows, CHUNK)):
+        yield _lines(chunk)
+
+
+def _lines(rows: Iterable[Iterable[Any]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
+    return written.getvalue()
+
+
+def _described(response: Response, etag: str) -> Response:
+    response.set_etag(etag, weak=True)
+    response.headers["Cache-Control"] = "no-cache"  # keep it, and ask whether it still holds
+    response.vary.add("Accept")
+    return response

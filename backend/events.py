@@ -2,20 +2,45 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Flask
+from flask import Response
+from flask_openapi3 import OpenAPI, Tag
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.external import DATE, columns
-from app.model import LakeTable, Pipeline
+from app.model import AtLeast, LakeTable, Pipeline
 from app.pipelines import select
+from backend import answers
 from backend.lake import lake
-from backend.parameters import day, limit
+from backend.questions import MAX_LIMIT
+from backend.routes import Endpoint, add
+from backend.values import TYPES, WHOLE, Absent, absent, row
 
 DEFAULT_LIMIT = 100
+TAG = Tag(name="events", description="The newest events as they came, read from the lake")
 
 
-def init_app(app: Flask) -> None:
+class Asked(BaseModel):
+    """What can be asked of the events of every table."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: TYPES["date"] | Absent = absent("Only events of this date (UTC)")  # type: ignore[valid-type]
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), WHOLE] = Field(DEFAULT_LIMIT, description="Events at most")
+
+
+class EventsMeta(BaseModel):
+    """What an answer of events says about itself."""
+
+    pipeline: str
+    table: str
+    columns: dict[str, str]
+    limit: int
+    truncated: bool = Field(description="Whether there are more")
+
+
+def init_app(app: OpenAPI) -> None:
     """Adds the endpoints of all pipelines.
 
     Raises:
@@ -30,45 +55,81 @@ def init_app(app: Flask) -> None:
                 raise ValueError(
                     f"{pipeline.name}: lake[{table.name}].endpoint: {table.endpoint} is taken; choose another name"
                 )
-            app.add_url_rule(path, endpoint=f"events.{table.endpoint}", view_func=_page(pipeline, table))
+            answered = _answer(pipeline, table)
+            add(app, TAG, Endpoint(path, _page(pipeline, table), answered, _parameters(pipeline, table)))
 
 
-def _page(pipeline: Pipeline, table: LakeTable) -> Callable[[], dict[str, Any]]:
-    types = {name: kind for name, kind in columns(pipeline, table) if not name.startswith("_")}
+def _parameters(pipeline: Pipeline, table: LakeTable) -> type[Asked]:
+    types = {name: kind.partition("(")[0] for name, kind in columns(pipeline, table)}
+    fields: dict[str, Any] = {}
+    for one in table.filters:
+        if isinstance(one, AtLeast):
+            fields[one.name] = (TYPES[types[one.of]] | Absent, absent(f"The least `{one.of}`"))
+        else:
+            fields[one] = (TYPES[types[one]] | Absent, absent(f"Only events whose `{one}` is this"))
+    return create_model(f"{table.endpoint}_asked", __base__=Asked, **fields)
 
-    def page() -> dict[str, Any]:
-        most, only = limit(DEFAULT_LIMIT), day()
+
+def _answer(pipeline: Pipeline, table: LakeTable) -> type[BaseModel]:
+    types = {name: kind.partition("(")[0] for name, kind in _shown(pipeline, table).items()}
+    one = row(f"{table.endpoint}_row", types)
+    return create_model(f"{table.endpoint}_answer", meta=(EventsMeta, ...), rows=(list[one], ...))  # type: ignore[valid-type]
+
+
+def _shown(pipeline: Pipeline, table: LakeTable) -> dict[str, str]:
+    """Of a table's columns those that a definition names, and arrival."""
+    return {name: kind for name, kind in columns(pipeline, table) if not name.startswith("_")}
+
+
+def _page(pipeline: Pipeline, table: LakeTable) -> Callable[[Any], Response]:
+    types = _shown(pipeline, table)
+
+    def page(query: Asked) -> Response:
         with lake() as cursor:
-            rows = newest(cursor, pipeline, table, most + 1, only)
-        found = [dict(zip(types, map(_in_utc, row), strict=True)) for row in rows]
-        meta = {"pipeline": pipeline.name, "table": table.name, "columns": types, "limit": most}
-        return {"meta": meta | {"truncated": len(found) > most}, "rows": found[:most]}
+            rows = newest(cursor, pipeline, table, query.limit + 1, query)
+        found = [dict(zip(types, map(_in_utc, one), strict=True)) for one in rows]
+        meta = {"pipeline": pipeline.name, "table": table.name, "columns": types, "limit": query.limit}
+        return answers.whole({"meta": meta | {"truncated": len(found) > query.limit}, "rows": found[: query.limit]})
 
-    page.__doc__ = f"The newest events of {pipeline.name}.{table.name}, of one date where that is asked for."
+    page.__doc__ = f"The newest events of {pipeline.name}.{table.name}."
     return page
 
 
-def newest(
-    cursor: Any, pipeline: Pipeline, table: LakeTable, most: int, only: date | None = None
-) -> list[tuple[Any, ...]]:
-    """The newest events by event time: of a table's columns those that a definition names, and arrival.
+def newest(cursor: Any, pipeline: Pipeline, table: LakeTable, most: int, asked: Asked) -> list[tuple[Any, ...]]:
+    """The newest events by event time that meet what is asked.
 
     Reads no more dates than are needed, the newest first.
     """
     name = f"`{pipeline.name}`.`{table.name}`"
-    names = ", ".join(f"`{column}`" for column, _ in columns(pipeline, table) if not column.startswith("_"))
+    names = ", ".join(f"`{column}`" for column in _shown(pipeline, table))
     order = f"`{DATE}` DESC, `{pipeline.event_time}` DESC, _partition, _offset DESC, _index DESC"
+    conditions, values = _conditions(pipeline, table, asked)
     cursor.execute(f"SHOW PARTITIONS {name}")
     dates = sorted((partition.removeprefix(f"{DATE}=") for (partition,) in cursor.fetchall()), reverse=True)
+    only = asked.date.isoformat() if asked.date else None
     rows: list[tuple[Any, ...]] = []
-    for some in _more_and_more([text for text in dates if only is None or text == only.isoformat()]):
+    for some in _more_and_more([text for text in dates if only in (None, text)]):
         listed = ", ".join(f"DATE '{text}'" for text in some)
-        left = most - len(rows)
-        cursor.execute(f"SELECT {names} FROM {name} WHERE `{DATE}` IN ({listed}) ORDER BY {order} LIMIT {left}")
+        where = " AND ".join([f"`{DATE}` IN ({listed})", *conditions])
+        cursor.execute(f"SELECT {names} FROM {name} WHERE {where} ORDER BY {order} LIMIT {most - len(rows)}", values)
         rows += cursor.fetchall()
         if len(rows) == most:
             break
     return rows
+
+
+def _conditions(pipeline: Pipeline, table: LakeTable, asked: Asked) -> tuple[list[str], dict[str, str] | None]:
+    """What the filters ask, in SQL, and the values of its parameters as texts."""
+    types, conditions, values = dict(columns(pipeline, table)), [], {}
+    for one in table.filters:
+        name, of, sign = (one.name, one.of, ">=") if isinstance(one, AtLeast) else (one, one, "=")
+        if (given := getattr(asked, name)) is not None:
+            kind = types[of]
+            if kind.startswith("decimal"):
+                kind = "decimal(38,18)"  # the column's would round
+            conditions.append(f"`{of}` {sign} CAST(%({name})s AS {kind})")
+            values[name] = given.isoformat() if isinstance(given, date | datetime) else str(given)
+    return conditions, values or None
 
 
 def _more_and_more(dates: list[str]) -> Iterator[list[str]]:

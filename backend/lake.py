@@ -1,28 +1,82 @@
-"""Reading the tables of the lake, through HiveServer2."""
+"""Reading the tables of the lake, through HiveServer2: few at once, so that no other answer waits for theirs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask, current_app
+from sqlalchemy import QueuePool
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from thrift.transport.TTransport import TTransportException
 
-from app.hive import cursor
+from app.hive import Session
 from app.settings import Settings
+from backend.problems import unavailable
 
 ANSWER_SECONDS = 30  # that an answer of HiveServer2 may take
+SESSIONS = 2
+REQUESTS = 4  # that have a session or wait for one, each on a thread of the server
+
+
+class Lake:
+    """The sessions of an application, and since when HiveServer2 has not answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.places = BoundedSemaphore(REQUESTS)
+        self.silent_since: datetime | None = None
+        self.pool = QueuePool(
+            lambda: Session(settings, ANSWER_SECONDS),  # type: ignore[arg-type]
+            pool_size=SESSIONS,
+            max_overflow=0,
+            timeout=ANSWER_SECONDS,
+            reset_on_return=None,
+        )
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.extensions["hive"] = settings
+    app.extensions["lake"] = Lake(settings)
 
 
 @contextmanager
 def lake() -> Iterator[Any]:
-    """A cursor (DB-API) on the tables `<pipeline>.<table>`; its connection is closed whatever happens.
+    """A cursor (DB-API) on the tables `<pipeline>.<table>`.
 
     Raises:
+        ServiceUnavailable: too many read the lake already.
         thrift.transport.TTransport.TTransportException: HiveServer2 does not answer.
         pyhive.exc.OperationalError: HiveServer2 refuses a statement.
     """
-    with cursor(current_app.extensions["hive"], ANSWER_SECONDS) as made:
-        yield made
+    held: Lake = current_app.extensions["lake"]
+    if not held.places.acquire(blocking=False):
+        raise unavailable(f"{REQUESTS} requests read the lake or wait for that; ask again")
+    try:
+        with _session(held.pool) as session:
+            yield session.cursor()
+        held.silent_since = None
+    except TTransportException:
+        held.silent_since = held.silent_since or datetime.now(UTC)
+        raise
+    finally:
+        held.places.release()
+
+
+@contextmanager
+def _session(pool: QueuePool) -> Iterator[Session]:
+    """A session that is open, given back if all went well."""
+    try:
+        found = pool.connect()
+        if found.driver_connection.lost:  # type: ignore[union-attr]
+            found.invalidate()
+            found.close()
+            found = pool.connect()
+    except PoolTimeout:
+        raise unavailable(f"HiveServer2 has been busy for {ANSWER_SECONDS} s; ask again") from None
+    try:
+        yield found.driver_connection  # type: ignore[misc]
+    except BaseException:
+        found.invalidate()
+        raise
+    finally:
+        found.close()

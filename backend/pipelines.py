@@ -1,92 +1,145 @@
-"""The pipelines and their merged views. Which there are is read from their definitions."""
+"""The pipelines, where they stand, and the rows of their views. Which there are is read from their definitions."""
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import chain, islice
+from typing import Any, Literal
 
-from flask import Blueprint
+from flask import Response, json
+from flask_openapi3 import OpenAPI, Tag
+from flask_openapi3.models import MediaType, Schema
+from flask_openapi3.models.data_type import DataType
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Connection, text
 from werkzeug.exceptions import NotFound
 
 from app import pipelines
-from app.model import Alert, Pipeline, Rollup, View
-from app.relations import served_as
+from app.model import Pipeline
+from app.readers import served_as
+from backend import answers, listing, questions, values, versions
 from backend.database import snapshot
-from backend.parameters import limit
 from backend.problems import unavailable
-from backend.status import statuses
+from backend.questions import DEFAULT_LIMIT, Asked, Viewed
+from backend.routes import Endpoint, add
+from backend.rows import rows
+from backend.status import Status, status
 
-blueprint = Blueprint("pipelines", __name__, url_prefix="/pipelines")
-
-DEFAULT_LIMIT = 1_000
+TAG = Tag(name="pipelines", description="Where each pipeline stands, and the rows of its views")
 # What pipelines call the types of app.relations.SQL_TYPES, by their Postgres object ids.
 TYPES: dict[Any, str] = {
-    16: "boolean",
-    20: "bigint",
-    23: "int",
-    25: "string",
-    1082: "date",
-    1184: "timestamp",
-    1700: "decimal",
+    16: "boolean", 20: "bigint", 23: "int", 25: "string", 1082: "date", 1184: "timestamp", 1700: "decimal",
     3802: "json",
-}
+}  # fmt: skip
 
 
-@blueprint.get("")
-def index() -> list[dict[str, Any]]:
-    """Every pipeline: its name, what it is, its topic and its views."""
-    return [
-        {
-            "name": pipeline.name,
-            "description": pipeline.description,
-            "topic": pipeline.topic.name,
-            "views": [{"name": view.name, "description": view.description} for view in pipeline.served],
-        }
-        for pipeline in pipelines.select([])
-    ]
+class Meta(Status):
+    """What an answer of rows says about itself."""
+
+    view: str
+    layer: Literal["merged", "batch", "speed"]
+    columns: dict[str, str] = Field(description="The type of each column")
+    limit: int
 
 
-@blueprint.get("/<name>")
-def status(name: str) -> dict[str, Any]:
-    """Where a pipeline stands."""
-    pipeline = _pipeline(name)
-    with snapshot() as connection:
-        return _status(connection, pipeline)
+def init_app(app: OpenAPI) -> None:
+    listing.init_app(app, TAG)
+    for pipeline in pipelines.select([]):
+        path = f"/pipelines/{pipeline.name}"
+        add(app, TAG, Endpoint(path, _standing(pipeline), Status))
+        versions.init_app(app, TAG, path, pipeline)
+        for view in pipeline.served:
+            page, asked = _page(pipeline, view), questions.parameters(pipeline, view)
+            add(app, TAG, Endpoint(f"{path}/views/{view.name}", page, _answer(pipeline, view), asked))
+    app.add_url_rule("/pipelines/<path:rest>", endpoint="pipelines.unknown", view_func=_unknown)
 
 
-@blueprint.get("/<name>/views/<view_name>")
-def rows(name: str, view_name: str) -> dict[str, Any]:
-    """The first `limit` rows of a merged view by key, and the boundary they were read at, of one instant."""
-    pipeline = _pipeline(name)
-    view, most = _view(pipeline, view_name), limit(DEFAULT_LIMIT)
-    merged_view = served_as(pipeline, view.name)
-    # By the whole row, as its keys come first: it holds for the columns of any definition that is published.
-    query = f"SELECT * FROM {merged_view} AS merged ORDER BY merged LIMIT :limit"
-    with snapshot() as connection:
-        # Before the snapshot is taken, so that no other definition's view can come between the snapshot and the rows.
-        connection.execute(text(f"LOCK TABLE {merged_view} IN ACCESS SHARE MODE"))
-        state = _status(connection, pipeline)
-        found = connection.execute(text(query), {"limit": most + 1})
-        columns = {column[0]: TYPES.get(column[1], "string") for column in found.cursor.description}
-        merged = [dict(row) for row in found.mappings()]
-    meta = state | {"view": view.name, "columns": columns, "limit": most, "truncated": len(merged) > most}
-    return {"meta": meta, "rows": merged[:most]}
+def _standing(pipeline: Pipeline) -> Callable[[], Response]:
+    def standing() -> Response:
+        with snapshot() as connection:
+            return answers.whole(status(connection, pipeline))
+
+    standing.__doc__ = f"Where {pipeline.name} stands: version, cut, offsets, and how fresh it is."
+    return standing
 
 
-def _pipeline(name: str) -> Pipeline:
+def _page(pipeline: Pipeline, view: Viewed) -> Callable[[Any], Response]:
+    def page(query: Asked) -> Response:
+        sent = answers.form()
+        if answers.conditional():
+            with snapshot() as connection:
+                if answer := answers.held(status(connection, pipeline), sent):
+                    return answer
+        with ExitStack() as opened:
+            connection = opened.enter_context(snapshot())
+            return _read(connection, pipeline, view, query, opened)
+
+    page.__doc__ = f"{view.description or view.name}, as of one instant.\n\nA page in JSON; in CSV, all rows."
+    return page
+
+
+def _read(connection: Connection, pipeline: Pipeline, view: Viewed, asked: Asked, opened: ExitStack) -> Response:
+    """The answer to a question, read on a connection that `opened` gives back, which the answer does in the end."""
+    name = served_as(pipeline, view.name, asked.layer)
+    # Before the snapshot is taken, so that no other definition's view can come between the snapshot and the rows.
+    connection.execute(text(f"LOCK TABLE {name} IN ACCESS SHARE MODE"))
+    stand = status(connection, pipeline)
+    types = column_types(connection, name)
+    sent = answers.form()
+    as_json = sent == "application/json"
+    limit = asked.limit or (DEFAULT_LIMIT if as_json else None)
+    most = limit + 1 if limit and as_json else limit
+    question = questions.question(asked, view, questions.time_column(pipeline, view), types, most)
+    if missing := question.columns - set(types):
+        named = ", ".join(sorted(missing))
+        raise unavailable(f"the published definition has no column {named}; start the API with that definition")
+    schema, _, relation = name.partition(".")
+    statement = rows(schema, relation, types, question, as_json=as_json)
+    found = iter(connection.execution_options(yield_per=answers.CHUNK).execute(statement))
+    first = list(islice(found, answers.CHUNK + 1))  # what fails, fails before anything is sent
+    following = chain(first, found)
+    if as_json:
+        meta = json.dumps(stand | {"view": view.name, "layer": asked.layer, "columns": types, "limit": limit})
+        page = (row for (row,) in following)
+        parts = answers.as_json(meta, page, limit or 0, lambda last: questions.following(question.order, last))
+    else:
+        parts = answers.as_csv(types, map(tuple, following))
+    if len(first) <= answers.CHUNK:
+        return answers.made("".join(parts), stand, sent)
+    answer = answers.made(parts, stand, sent)
+    answer.call_on_close(opened.pop_all().close)  # when it has been sent, or is given up
+    return answer
+
+
+def column_types(connection: Connection, name: str) -> dict[str, str]:
+    """The columns that a view has now: those of the published definition, which another API may know better."""
+    found = connection.execute(
+        text(
+            "SELECT attname, atttypid::bigint FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attnum > 0 "
+            "AND NOT attisdropped ORDER BY attnum"
+        ),
+        {"name": name},
+    )
+    return {column: TYPES.get(kind, "string") for column, kind in found}
+
+
+def _answer(pipeline: Pipeline, view: Viewed) -> type[BaseModel]:
+    """What an answer of a view looks like, for the description of the API."""
+    name = f"{pipeline.name}_{view.name}"
+    row = values.row(f"{name}_row", pipeline.outputs[view.name])
+    csv = {"content": {"text/csv": MediaType(schema=Schema(type=DataType.STRING))}}
+    following = Field(description="`after` of the page that follows; null: there is none")
+    return create_model(
+        f"{name}_answer", __config__=ConfigDict(openapi_extra=csv),  # type: ignore[typeddict-unknown-key]
+        meta=(Meta, ...), rows=(list[row], ...), next=(str | None, following),  # type: ignore[valid-type]
+    )  # fmt: skip
+
+
+def _unknown(rest: str) -> Response:
+    """404 that names what there is."""
+    name, _, view = rest.partition("/")
     try:
-        return pipelines.load(name)
+        pipeline = pipelines.load(name)
     except KeyError as error:
         raise NotFound(error.args[0]) from error
-
-
-def _view(pipeline: Pipeline, name: str) -> View | Alert | Rollup:
-    views = {view.name: view for view in pipeline.served}
-    if name not in views:
-        raise NotFound(f"{pipeline.name} has no view {name!r}; there are: {', '.join(views)}")
-    return views[name]
-
-
-def _status(connection: Connection, pipeline: Pipeline) -> dict[str, Any]:
-    served = statuses(connection)
-    if pipeline.name not in served:
-        raise unavailable(f"{pipeline.name} is not served yet; run ./scripts/migrate")
-    return served[pipeline.name]
+    named = view.removeprefix("views/")
+    raise NotFound(f"{name} has no view {named!r}; there are: {', '.join(one.name for one in pipeline.served)}")

@@ -2,24 +2,79 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 import psycopg2.errors
-from flask import Flask, Response, json
+from flask import Flask, Response, current_app, request
+from pydantic import BaseModel, ValidationError
 from pyhive.exc import OperationalError as Refused
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from thrift.transport.TTransport import TTransportException
-from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, ServiceUnavailable
 
 from app.postgres import WeakPassword
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER = 5  # seconds
+SHOWN = 100  # characters of a value that is refused
 
 
 def unavailable(detail: str) -> ServiceUnavailable:
     """503: it will be answered when what the detail names has been done."""
     return ServiceUnavailable(detail, retry_after=RETRY_AFTER)
+
+
+class Parameter(BaseModel):
+    """What is wrong with one parameter."""
+
+    name: str
+    detail: str
+    given: str | None = None
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it; `parameters` where it is what was asked that is wrong."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    parameters: list[Parameter] = []
+
+
+KIND = "application/problem+json"
+SCHEMA = {"$ref": "#/components/schemas/Problem"}
+# What any endpoint may answer.
+RESPONSES: dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None] = {
+    str(status.value): {"description": status.phrase, "content": {KIND: {"schema": SCHEMA}}}
+    for status in (
+        HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_ACCEPTABLE,
+        HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+}  # fmt: skip
+
+
+class BadParameters(BadRequest):
+    """Parameters that are not what was expected; the description says what of each."""
+
+    def __init__(self, wrong: list[Parameter]) -> None:
+        super().__init__("; ".join(f"{one.name}: {one.detail}" for one in wrong))
+        self.wrong = wrong
+
+
+def refused(error: ValidationError) -> Response:
+    """The answer to parameters that are not as declared."""
+    allowed = ", ".join(current_app.extensions["parameters"].get(request.endpoint, ())) or "none"
+    wrong = []
+    for one in error.errors(include_url=False):
+        if one["type"] == "none_required":
+            continue  # what a parameter that is not given would be
+        name = str(one["loc"][0]) if one["loc"] else "the parameters"
+        unknown = one["type"] == "extra_forbidden"
+        detail = f"there is no such parameter; allowed: {allowed}" if unknown else str(one["msg"])
+        wrong.append(Parameter(name=name, detail=detail, given=None if unknown else str(one["input"])[:SHOWN]))
+    return _problem(BadParameters(wrong))
 
 
 def init_app(app: Flask) -> None:
@@ -34,14 +89,17 @@ def init_app(app: Flask) -> None:
 
 def _problem(error: HTTPException) -> Response:
     """The answer to an error, with the headers that belong to it."""
-    response = Response(mimetype="application/problem+json")
+    response = Response(mimetype=KIND)
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
     response.status_code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     title = HTTPStatus(response.status_code).phrase
-    body = {"type": "about:blank", "title": title, "status": response.status_code, "detail": error.description}
-    response.data = json.dumps(body)
+    problem = Problem(
+        type="about:blank", title=title, status=response.status_code, detail=error.description or title,
+        parameters=error.wrong if isinstance(error, BadParameters) else [],
+    )  # fmt: skip
+    response.data = problem.model_dump_json(exclude_defaults=True)
     return response
 
 
@@ -74,7 +132,8 @@ def _no_lake(error: TTransportException) -> Response:
     elif "validating the login" in str(error):
         detail = "HiveServer2 refuses the API's password; give both the same SECRETS_PATH and HIVE_USER"
     else:
-        detail = "HiveServer2 does not answer; start it with ./scripts/submit sql, then ask again"
+        since = current_app.extensions["lake"].silent_since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        detail = f"HiveServer2 has not answered since {since}; start it with ./scripts/submit sql, then ask again"
     return _problem(unavailable(detail))
 
 

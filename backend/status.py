@@ -1,15 +1,81 @@
-"""The boundary that an answer was read at: version, cut, offsets and freshness of each pipeline."""
+"""The boundary that an answer was read at, and how it stands against the targets that the definition names."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection, text
 
+from app.durations import span
+from app.model import Pipeline
+from backend.problems import unavailable
+
+Standing = Literal["ok", "warn", "error"]
+ERROR_AFTER = 3  # times its target: what is older is an error
 STATUS = text(
-    "SELECT *, round(extract(epoch FROM greatest(clock_timestamp() - fresh_at, interval '0')), 3)::float8 "
-    "AS freshness_seconds FROM serving.status"
+    "SELECT *, seconds::float8 AS seconds, "
+    "round(extract(epoch FROM greatest(clock_timestamp() - fresh_at, interval '0')), 3)::float8 AS freshness_seconds, "
+    "round(extract(epoch FROM greatest(clock_timestamp() - published_at, interval '0')), 3)::float8 AS batch_seconds "
+    "FROM serving.status"
 )
 
 
+class Status(BaseModel):
+    """Where a pipeline stands."""
+
+    pipeline: str
+    fingerprint: str = Field(description="Of the published definition")
+    version: int = Field(description="What the batch layer has published last; 0: nothing yet")
+    cut: dict[str, int] = Field(description="For each partition, the offset below which the batch layer has counted")
+    offsets: dict[str, int] = Field(description="For each partition, the offset below which both layers have counted")
+    mode: str = Field(description="How the version was computed: incremental or full")
+    accepted: int
+    duplicates: int
+    quarantined: int
+    seconds: float = Field(description="That the version took to compute")
+    published_at: datetime
+    open_segment: int
+    committed_at: datetime | None = Field(description="When the speed layer committed last")
+    checked_at: datetime | None = Field(description="When all of the log was last seen to be counted")
+    fresh_at: datetime | None = Field(description="The later of the two")
+    freshness_seconds: float | None = Field(description="Since then; null: nothing is counted yet")
+    freshness: Standing = Field(description="Against `fresh_within`")
+    fresh_within: float = Field(description="Seconds: the target for `freshness_seconds`")
+    batch_seconds: float = Field(description="Since the version was published")
+    batch_within: float = Field(description="Seconds: the target for `batch_seconds`, where there is more to count")
+    batch_late: bool = Field(description="Whether the version is older than that, and there is more to count")
+
+
 def statuses(connection: Connection) -> dict[str, dict[str, Any]]:
-    """The row of `serving.status` of each pipeline by name, with `freshness_seconds` (null: nothing committed yet)."""
+    """The row of `serving.status` of each pipeline by name, and how old it is."""
     return {row["pipeline"]: dict(row) for row in connection.execute(STATUS).mappings()}
+
+
+def status(connection: Connection, pipeline: Pipeline) -> dict[str, Any]:
+    """Where a pipeline stands: the fields of Status.
+
+    Raises:
+        ServiceUnavailable: Postgres does not know it yet.
+    """
+    served = statuses(connection)
+    if pipeline.name not in served:
+        raise unavailable(f"{pipeline.name} is not served yet; run ./scripts/migrate")
+    return judged(pipeline, served[pipeline.name])
+
+
+def judged(pipeline: Pipeline, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `statuses` with the targets of the pipeline, and how it stands against them."""
+    fresh, batch = span(pipeline.fresh_within).total_seconds(), span(pipeline.batch_within).total_seconds()
+    behind = any(offset > row["cut"].get(partition, 0) for partition, offset in row["offsets"].items())
+    return row | {
+        "freshness": standing(row["freshness_seconds"], fresh),
+        "fresh_within": fresh,
+        "batch_within": batch,
+        "batch_late": behind and row["batch_seconds"] > batch,
+    }
+
+
+def standing(seconds: float | None, target: float) -> Standing:
+    if seconds is None or seconds > target * ERROR_AFTER:
+        return "error"
+    return "warn" if seconds > target else "ok"

@@ -10,10 +10,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+
 from app.options import PORTS, parser
 from app.pipelines.transactions import PIPELINE
 from app.topics import create_topic
-from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS
+from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, api
 from bench.load import fill
 from embedded.process import free_port
 from embedded.spark import HOME, THROUGHPUT, submitting
@@ -25,9 +27,16 @@ PARTITIONS = PIPELINE.topic.partitions
 def main() -> None:
     given = parser("bench").parse_args()
     ports = Ports(*(free_port() for _ in PORTS))
-    with tempfile.TemporaryDirectory(prefix="tidemark-bench-") as folder, Stack(Path(folder), ports, []) as stack:
-        stack.start_kafka()
+    with (
+        tempfile.TemporaryDirectory(prefix="tidemark-bench-") as folder,
+        Stack(Path(folder), ports, [PIPELINE]) as stack,
+    ):
         stack.start_postgres()
+        if given.what in (None, "api"):
+            answering(stack, given.keys, given.answers)
+        if given.what == "api":
+            return
+        stack.start_kafka()
         if given.what in (None, "catching-up"):
             catching_up(stack, given.events, given.rounds)
         if given.what in (None, "latency"):
@@ -67,6 +76,30 @@ def latency(stack: Stack, events: int, rate: int, seconds: int) -> None:
     for other in (PLAIN, PLAIN_FIRSTS):
         ratios = (f"{name} {found[TIDEMARK_FIRSTS][name] / found[other][name]:.2f}" for name in ("p50", "p99"))
         print(f"{TIDEMARK_FIRSTS} of {other}: {', '.join(ratios)}")
+
+
+def answering(stack: Stack, keys: int, answers: int) -> None:
+    at = stack.settings
+    api.fill(at, keys)
+    stack.environment["API_RATE_LIMIT"] = "0"
+    stack.begin_face("api", "backend")()
+    process = psutil.Process(stack.servers[-1].pid)
+    with api.asking(at, keys) as (full, poll), api.selecting(at, keys) as select_all:
+        postgres = api.postgres_of(at)
+        found = {
+            "an answer with all rows": api.measured(full, answers, [process, *postgres]),
+            "a bare SELECT of them": api.measured(select_all, answers, [psutil.Process(), *postgres]),
+            "a poll that changes nothing": api.measured(poll, answers, [process, *postgres]),
+        }
+    print(f"\n{keys:,} keys, {answers} answers each, one reader\n")
+    print(f"{'':30}{'p50':>8}{'p95':>8}{'p99':>8}   a second   a processor second")
+    for name, one in found.items():
+        times = "".join(f"{1000 * seconds:6.1f}ms" for seconds in one.quantiles)
+        print(f"{name:30}{times}{len(one.seconds) / sum(one.seconds):11,.1f}{one.per_processor_second:21,.1f}")
+    whole, bare, polled = found.values()
+    print(f"\nof a bare SELECT: {sum(bare.seconds) / sum(whole.seconds):.2f} a second, "
+          f"{whole.per_processor_second / bare.per_processor_second:.2f} a processor second")  # fmt: skip
+    print(f"polls: {sum(whole.seconds) / sum(polled.seconds):.1f} times as many a second as answers")
 
 
 def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:

@@ -1,6 +1,9 @@
 """Housing values in suburbs of Boston: a table of which any row can be sent again, and the last one sent counts."""
 
-from app.model import Column, Count, Derived, Example, LakeTable, Latest, Max, Mean, Min, Pipeline, Rollup, Topic, View
+from app.model import (
+    Column, Count, Derived, Example, Histogram, LakeTable, Latest, Max, Mean, Min, Pipeline, Rollup, Scatter, Topic,
+    View,
+)  # fmt: skip
 
 FIELDS = (
     Column("crim", "decimal(9,5)"),  # crimes a head
@@ -44,6 +47,10 @@ PIPELINE = Pipeline(
             keys=(),
             measures=(Count("count"), Mean("mean", of="medv"), Min("min", of="medv"), Max("max", of="medv")),
         ),
+    ),
+    charts=(
+        Histogram("housing", of="medv", title="What homes are worth, in 1,000 dollars"),
+        Scatter("housing", x="rm", y="medv", title="What homes are worth, by rooms"),
     ),
     examples=(
         Example(

@@ -1,7 +1,7 @@
 """Food products of Open Food Facts: each as it was edited last, and what that makes of all of them."""
 
 from app.model import (
-    Check, Column, Count, Derived, Example, LakeTable, Latest, Pipeline, Rollup, Sliding, Topic, Tumbling, View,
+    Bars, Check, Column, Count, Derived, Example, LakeTable, Latest, Pipeline, Rollup, Sliding, Topic, Tumbling, View,
 )  # fmt: skip
 
 SHOWN = (
@@ -9,6 +9,7 @@ SHOWN = (
     "nova_group", "energy_100g", "completeness", "modified_at",
 )  # fmt: skip
 
+NUTRI_SCORE = ("#038141", "#85bb2f", "#fecb02", "#ee8100", "#e63e11", "#9aa0a6")  # A to E as on packages, and unknown
 PIPELINE = Pipeline(
     name="products",
     description="Food products of Open Food Facts, as they were edited last.",
@@ -54,6 +55,11 @@ PIPELINE = Pipeline(
             "grades", "products", ("nutriscore_grade",), (Count("products"),), description="Products by Nutri-Score"
         ),
         Rollup("brands", "products", ("brand",), (Count("products"),), most=20, description="Brands of most products"),
+    ),
+    charts=(
+        Bars("grades", "nutriscore_grade", "products", (*"abcde", "unknown"), NUTRI_SCORE, share=True),
+        Bars("brands", "brand", "products"),
+        Bars("arrivals", "window_start", "count", most=60),
     ),
     examples=(
         Example(

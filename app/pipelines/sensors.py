@@ -1,7 +1,7 @@
 """IoT sensors of the rooms of some buildings: temperature, humidity and CO2, in one unit each."""
 
 from app.model import (
-    Alert, Check, Column, Count, Dedup, Derived, Example, LakeTable, Pipeline, Topic, Tumbling, View, spread,
+    Alert, Check, Column, Count, Dedup, Derived, Example, LakeTable, Lines, Pipeline, Topic, Tumbling, View, spread,
 )  # fmt: skip
 
 PIPELINE = Pipeline(
@@ -59,6 +59,7 @@ PIPELINE = Pipeline(
             columns=("building", "room", "co2", "event_time"),
         ),
     ),
+    charts=(Lines("minutes", ("co2_mean", "celsius_mean", "humidity_mean"), "sensor_id", title="Sensors, by minute"),),
     examples=(
         Example(
             '{"reading_id": "1", "sensor_id": "b1-102-a", "building": "b1", "room": "102", "temperature": 72.50, '

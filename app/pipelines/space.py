@@ -1,9 +1,11 @@
 """Observations of near-earth objects, meteorites and exoplanets: how fast, how large, how near, and how dangerous."""
 
 from app.model import (
-    Check, Column, Count, Dedup, Example, LakeTable, Max, Min, Pipeline, Rollup, Topic, TopN, Tumbling, View, spread,
+    AtLeast, Check, Column, Count, Dedup, Example, LakeTable, Lines, Max, Min, Pipeline, Rollup, Scatter, Topic, TopN,
+    Tumbling, View, spread,
 )  # fmt: skip
 
+FILTERS = ("kind", AtLeast("min_velocity", of="velocity_km_s"))
 PIPELINE = Pipeline(
     name="space",
     description="Observations of objects in space, and which of them are hazardous.",
@@ -27,8 +29,8 @@ PIPELINE = Pipeline(
     ),
     dedup=Dedup("observation_id", horizon="1 hour"),
     lake=(
-        LakeTable("all", format="parquet", endpoint="objects"),
-        LakeTable("alerts", where="hazardous", format="parquet", endpoint="alerts"),
+        LakeTable("all", format="parquet", endpoint="objects", filters=FILTERS),
+        LakeTable("alerts", where="hazardous", format="parquet", endpoint="alerts", filters=FILTERS),
     ),
     views=(
         View(
@@ -56,6 +58,10 @@ PIPELINE = Pipeline(
         Rollup(
             "fastest", of="fastest_hours", keys=(), last="24 hours", description="The five fastest of the last 24 hours"
         ),
+    ),
+    charts=(
+        Scatter("objects", "velocity_km_s", "miss_distance_ld", "hazardous", "name", "How near, and how fast"),
+        Lines("kinds", ("velocity_mean", "nearest", "count"), by="kind"),
     ),
     examples=(
         Example(

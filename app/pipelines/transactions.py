@@ -1,6 +1,8 @@
 """Client transactions: what each client has spent."""
 
-from app.model import Check, Column, Count, Dedup, Example, LakeTable, Max, Mean, Min, Pipeline, Sum, Topic, View
+from app.model import (
+    Bars, Check, Column, Count, Dedup, Example, LakeTable, Max, Mean, Min, Pipeline, Rollup, Sum, Topic, View,
+)  # fmt: skip
 
 PIPELINE = Pipeline(
     name="transactions",
@@ -42,6 +44,10 @@ PIPELINE = Pipeline(
             ),
         ),
     ),
+    # The same measures of all clients together, computed from the rows above when they are read.
+    rollups=(Rollup("totals", of="clients", keys=(), description="All clients"),),
+    # What the dashboard draws, besides the rows.
+    charts=(Bars("clients", x="client", y="total"),),
     # What becomes of messages: the test of all that stands above.
     examples=(
         Example('{"event_id": "1", "client": " Ada ", "amount": 12.50, "event_time": "2026-01-01T09:00:00Z"}'),

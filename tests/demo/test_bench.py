@@ -31,3 +31,12 @@ def test_the_time_until_an_event_is_visible_is_measured_with_its_phases() -> Non
     for other in ("plain Spark", "plain Spark, no duplicates"):
         ratios = rf"^tidemark, no duplicates of {other}: p50{RATIO}, p99{RATIO}$"
         assert re.search(ratios, said, re.MULTILINE)
+
+
+def test_the_api_is_measured_beside_a_bare_select_and_a_poll() -> None:
+    said = bench("api", "--keys", "1000", "--answers", "50")
+
+    for name in ("an answer with all rows", "a bare SELECT of them", "a poll that changes nothing"):
+        assert re.search(rf"^{name}( +\d+\.\dms){{3}}( +[\d,]+\.\d){{2}}$", said, re.MULTILINE)
+    assert re.search(rf"^of a bare SELECT:{RATIO} a second,{RATIO} a processor second$", said, re.MULTILINE)
+    assert re.search(r"^polls: \d+\.\d times as many a second as answers$", said, re.MULTILINE)

@@ -19,10 +19,10 @@ PARQUET = (
 
 
 def definition(name: str, **changes: Any) -> Pipeline:
-    """A pipeline like transactions, with a name, a topic and tables of its own, and no history files."""
+    """A pipeline like transactions, with a name, a topic and tables of its own; no history files, rollups or charts."""
     topic = replace(PIPELINE.topic, name=name)
-    own: dict[str, Any] = {"name": name, "topic": topic, "history": (), "max_quarantined_percent": 100}
-    return replace(PIPELINE, **(own | changes))
+    own: dict[str, Any] = {"name": name, "topic": topic, "history": (), "rollups": (), "charts": ()}
+    return replace(PIPELINE, **(own | {"max_quarantined_percent": 100} | changes))
 
 
 def dying(function: Callable[..., Any], call: int = 1) -> Callable[..., None]:

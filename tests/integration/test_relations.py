@@ -96,3 +96,46 @@ def _digits(value: str, scale: int) -> str:
     """A value written with exactly this many digits after the point."""
     whole, _, fraction = value.partition(".")
     return f"{whole}.{fraction[:scale]:0<{scale}}"
+
+
+def test_each_layer_is_shown_alone_and_the_two_are_the_merged_view(new_boundary: NewBoundary) -> None:
+    boundary = new_boundary(rollups=(Rollup("largest", "clients", (), (Max("total", "total"),)),))
+    name = boundary.pipeline.name
+    events = [
+        Event(f"{n}", client, Decimal(amount), None, EPOCH, (0, n, 0))
+        for n, (client, amount) in enumerate([("ada", "1.10"), ("bob", "2.20"), ("ada", "3.90"), ("cy", "0.50")])
+    ]
+
+    def shows(layer: str, view: str = "clients", columns: str = "client, total") -> list[Row]:
+        schema = f"serving_{layer}" if layer else "serving"
+        return boundary.query(f"SELECT {columns} FROM {schema}.{name}_{view} ORDER BY 1")
+
+    boundary.commit(events[:2])
+    cut = boundary.batch.cut()
+    boundary.commit(events[2:])
+    assert shows("batch") == []
+    assert shows("speed") == shows("")
+    boundary.publish(1, cut, events[:2])
+    assert shows("batch") == [("ada", Decimal("1.10")), ("bob", Decimal("2.20"))]
+    assert shows("speed") == [("ada", Decimal("3.90")), ("cy", Decimal("0.50"))]
+    assert shows("") == [("ada", Decimal("5.00")), ("bob", Decimal("2.20")), ("cy", Decimal("0.50"))]
+    assert [shows(layer, "largest", "total") for layer in ("batch", "speed")] == [
+        [(Decimal("2.20"),)],
+        [(Decimal("3.90"),)],
+    ]
+
+
+def test_what_readers_see_is_made_anew_where_a_release_makes_it_in_another_way(new_boundary: NewBoundary) -> None:
+    boundary = new_boundary()
+    name = boundary.pipeline.name
+    event = Event("1", "ada", Decimal("1.10"), None, EPOCH, (0, 0, 0))
+    boundary.commit([event])
+    boundary.owned(  # as a release without layers has left it
+        f"UPDATE tidemark.generation SET serving_views = serving_views[1:3] WHERE pipeline = '{name}' RETURNING 1"
+    )
+    boundary.owned(f"DROP VIEW serving_speed.{name}_clients; SELECT 1")
+
+    boundary.define()
+
+    assert boundary.query(f"SELECT client FROM serving_speed.{name}_clients") == [("ada",)]
+    assert boundary.query(f"SELECT client FROM serving.{name}_clients") == [("ada",)]

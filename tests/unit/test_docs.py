@@ -21,8 +21,12 @@ CORE = f"{CLUSTER}the_core_comes_up_in_three_minutes_and_idles_in_four_gibibytes
 FIVE = f"{CLUSTER}five_pipelines_run_on_the_cluster_and_are_exact"
 READ = f"{CLUSTER}what_is_there_is_read_in_every_way_that_the_readme_shows"
 MOVING = f"{CLUSTER}after_down_and_up_nothing_is_lost_and_the_streams_go_on"
+ASKED = "tests/integration/backend/test_views.py::test_the_questions_of_the_documentation_are_answered"
 # Where each command that stands in a block of README.md or docs/ is run, as it stands there.
 RUN_BY = {
+    "curl 'localhost:5550/pipelines/transactions/views/clients?sort=-total&limit=5'": ASKED,
+    "curl 'localhost:5550/pipelines/products/views/grades?nutriscore_grade=a&layer=batch'": ASKED,
+    "curl -H 'Accept: text/csv' 'localhost:5550/pipelines/sensors/views/minutes?since=2026-01-01T00:00:00Z'": ASKED,
     "docker compose --profile jobs up -d --wait": MOVING,
     "docker compose run --rm spark-submit app/batch_job.py transactions --full": FIVE,
     "docker compose up -d --wait": CORE,

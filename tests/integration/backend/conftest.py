@@ -29,8 +29,8 @@ class Answer(NamedTuple):
     body: Any
 
 
-def get(client: FlaskClient, path: str, **query: str) -> Answer:
-    found = client.get(path, query_string=query)
+def get(api: FlaskClient, path: str, /, **query: str) -> Answer:
+    found = api.get(path, query_string=query)
     return Answer(found.status_code, found.content_type, found.json)
 
 

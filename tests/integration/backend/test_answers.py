@@ -1,5 +1,6 @@
 """What the API answers: exact values beside the boundary they were read at, and errors that say what to do."""
 
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -30,7 +31,13 @@ def test_pipelines_are_listed_with_their_views_and_the_quarantine(client: FlaskC
     assert list(listed) == names()
     assert listed[PIPELINE.name]["description"] == PIPELINE.description
     assert listed[PIPELINE.name]["topic"] == PIPELINE.topic.name
-    assert [view["name"] for view in listed[PIPELINE.name]["views"]] == ["clients", "quarantine"]
+    clients, totals, quarantine = listed[PIPELINE.name]["views"]
+    assert [view["name"] for view in (clients, totals, quarantine)] == ["clients", "totals", "quarantine"]
+    assert (clients["keys"], totals["keys"]) == (["client"], [])
+    assert clients["columns"] == get(client, VIEW, limit="1").body["meta"]["columns"]
+    assert clients["sums"] == ["count", "total"]
+    (chart,) = listed[PIPELINE.name]["charts"]
+    assert {"kind": "bars", "view": "clients", "x": "client", "y": "total"}.items() <= chart.items()
 
 
 @pytest.mark.usefixtures("layers")
@@ -45,15 +52,15 @@ def test_a_pipeline_tells_where_it_stands(client: FlaskClient) -> None:
 
 @pytest.mark.usefixtures("layers")
 def test_a_merged_view_comes_with_exact_decimals_and_the_boundary(client: FlaskClient) -> None:
-    meta, rows = get(client, VIEW).body.values()
+    meta, rows, following = get(client, VIEW).body.values()
     bob = {"client": "bob", "count": 1, "total": "9999999999.99"}
 
     assert bob | {"mean": "9999999999.99000000", "min": "9999999999.99", "max": "9999999999.99"} == rows[1]
     assert list(rows[0]) == list(meta["columns"]) == list(PIPELINE.views[0].output_names)
     assert (meta["columns"]["client"], meta["columns"]["count"]) == ("string", "bigint")
     assert meta["columns"]["total"] == "decimal"
-    assert (meta["pipeline"], meta["view"], meta["truncated"]) == (PIPELINE.name, "clients", False)
-    assert {"version", "cut", "offsets", "freshness_seconds", "published_at"} < set(meta)
+    assert (meta["pipeline"], meta["view"], meta["layer"], following) == (PIPELINE.name, "clients", "merged", None)
+    assert {"version", "cut", "offsets", "freshness_seconds", "published_at", "batch_late"} < set(meta)
 
 
 def test_the_quarantine_is_a_view_like_any_other(client: FlaskClient) -> None:
@@ -63,11 +70,17 @@ def test_the_quarantine_is_a_view_like_any_other(client: FlaskClient) -> None:
 
 
 @pytest.mark.usefixtures("layers")
-def test_an_answer_that_was_cut_short_says_so(client: FlaskClient) -> None:
-    found = get(client, VIEW, limit="1").body
+def test_a_page_says_how_to_go_on(client: FlaskClient) -> None:
+    whole = get(client, VIEW, sort="-total").body
+    read: list[dict[str, str]] = []
+    following: dict[str, str] = {}
+    for _ in whole["rows"]:
+        page = get(client, VIEW, limit="1", sort="-total", **following).body
+        read += page["rows"]
+        following = {"after": page["next"]}
 
-    assert [row["client"] for row in found["rows"]] == ["ada"]
-    assert (found["meta"]["limit"], found["meta"]["truncated"]) == (1, True)
+    assert read == whole["rows"]
+    assert (page["meta"]["limit"], page["next"], whole["next"]) == (1, None, None)
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "10001", "ten", "1.5", "", "٣", "9" * 5_000])
@@ -75,7 +88,11 @@ def test_a_bad_limit_is_refused_with_what_is_allowed(client: FlaskClient, limit:
     refused = get(client, VIEW, limit=limit)
 
     assert (refused.status, refused.kind) == (400, PROBLEM)
-    assert "expected a whole number from 1 to 10000" in refused.body["detail"]
+    (wrong,) = refused.body["parameters"]
+    assert wrong["name"] == "limit"
+    assert re.search(
+        "greater than or equal to 1|less than or equal to 10000|valid integer|as an integer", wrong["detail"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,8 +100,8 @@ def test_a_bad_limit_is_refused_with_what_is_allowed(client: FlaskClient, limit:
     [
         ("/pipelines/nope", "there are: "),
         ("/pipelines/nope/views/clients", "there are: "),
-        (f"/pipelines/{PIPELINE.name}/views/nope", "there are: clients, quarantine"),
-        (f"/pipelines/{PIPELINE.name}/views/clients; DROP TABLE x", "there are: clients, quarantine"),
+        (f"/pipelines/{PIPELINE.name}/views/nope", "there are: clients, totals, quarantine"),
+        (f"/pipelines/{PIPELINE.name}/views/clients; DROP TABLE x", "there are: clients, totals, quarantine"),
         ("/nope", "not found"),
     ],
 )
@@ -107,7 +124,7 @@ def test_a_defect_is_a_500_that_does_not_tell_more_than_that(app: Flask, monkeyp
     def defect() -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setitem(app.view_functions, "pipelines.index", defect)
+    monkeypatch.setitem(app.view_functions, "pipelines", defect)
     failed = get(app.test_client(), "/pipelines")
 
     assert (failed.status, failed.kind) == (500, PROBLEM)

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,7 +26,10 @@ def ask(settings: Settings, statement: str) -> Answer:
             return [list(row) for row in cursor.fetchall()]
 
     app.add_url_rule("/lake", view_func=page)
-    return get(app.test_client(), "/lake")
+    try:
+        return get(app.test_client(), "/lake")
+    finally:
+        app.extensions["lake"].pool.dispose()
 
 
 def connections(port: int) -> int:
@@ -37,6 +41,27 @@ def connections(port: int) -> int:
 @pytest.mark.usefixtures("hive_server")
 def test_a_page_can_read_the_lake_and_leaves_no_connection(database: Settings) -> None:
     assert ask(database, "SELECT 1, 'one'").body == [[1, "one"]]
+    assert connections(database.hive_server_port) == 0
+
+
+@pytest.mark.usefixtures("hive_server")
+def test_a_session_is_used_again_unless_it_is_lost(database: Settings) -> None:
+    app = create_app(database)
+
+    def session() -> Any:
+        with app.app_context(), lake() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchall() == [(1,)]
+            return cursor._connection.sessionHandle.sessionId.guid
+
+    first = session()
+    assert session() == first
+    pool = app.extensions["lake"].pool
+    held = pool.connect()
+    held.driver_connection._socket.handle.shutdown(socket.SHUT_RDWR)  # as when the server ends
+    held.close()
+    assert session() != first
+    pool.dispose()
     assert connections(database.hive_server_port) == 0
 
 

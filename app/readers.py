@@ -1,0 +1,40 @@
+"""What readers see: its names in Postgres, and the statements that put a query under them.
+
+`serving.<pipeline>_<view>` is the merged view; `serving_batch` and `serving_speed` have what each layer gives to it.
+"""
+
+from collections.abc import Callable
+
+from app.model import Pipeline
+
+MERGED = "merged"
+PARTS = ("batch", "speed")  # the layers that are merged, each with a schema of tables of its name
+
+
+def served_as(pipeline: Pipeline, view: str, layer: str = MERGED) -> str:
+    """Name of what readers see of a view or rollup, with its schema. A view named as its pipeline is served as that."""
+    schema = "serving" if layer == MERGED else f"serving_{layer}"
+    return f"{schema}.{pipeline.name}" if view == pipeline.name else f"{schema}.{pipeline.name}_{view}"
+
+
+def replaced_by(name: str, query: str, kind: str = "VIEW") -> list[str]:
+    """Statements that make what readers see under a name, in place of what they saw."""
+    return [
+        f"SELECT tidemark.withdraw('{name.removeprefix('serving.')}')",
+        f"CREATE {kind} {name} AS {query}",
+        f"GRANT SELECT ON {name} TO tidemark_read, tidemark_batch, tidemark_speed",
+    ]
+
+
+def layers(pipeline: Pipeline, view: str, query: Callable[[str], str]) -> list[str]:
+    """Statements that make what readers see of each layer alone; `query` gives the rows of a layer."""
+    names = {layer: served_as(pipeline, view, layer) for layer in PARTS}
+    return [
+        statement
+        for layer, name in names.items()
+        for statement in (
+            f"DROP VIEW IF EXISTS {name}",
+            f"CREATE VIEW {name} AS {query(layer)}",
+            f"GRANT SELECT ON {name} TO tidemark_read",
+        )
+    ]

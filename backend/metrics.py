@@ -1,0 +1,88 @@
+"""What Prometheus reads: how long answers took, and where the pipelines stand."""
+
+import time
+from collections.abc import Iterator
+
+from flask import Flask, Response, current_app, g, request
+from flask_openapi3 import OpenAPI, Tag
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.pipelines import select
+from backend.database import snapshot
+from backend.routes import Endpoint, add
+from backend.status import judged, statuses
+
+TAG = Tag(name="state", description="How the stack is doing")
+GAUGES = {
+    "freshness_seconds": "Seconds since the speed layer counted all there was",
+    "fresh_within": "Seconds: the target for freshness_seconds",
+    "batch_seconds": "Seconds since the batch layer published",
+    "batch_late": "1 where the version is older than its target, and there is more to count",
+    "version": "What the batch layer has published last",
+    "accepted": "Events in the version",
+    "quarantined": "Quarantined events in the version",
+}
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Pipelines(Collector):
+    """Where the pipelines stand, asked when Prometheus asks."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("tidemark_postgres_up", "1 where Postgres answers")
+        try:
+            with self.app.app_context(), snapshot() as connection:
+                rows = statuses(connection)
+        except (SQLAlchemyError, OSError):
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        found = [judged(one, rows[one.name]) for one in select([]) if one.name in rows]
+        for name, meaning in GAUGES.items():
+            gauge = GaugeMetricFamily(f"tidemark_{name}", meaning, labels=["pipeline"])
+            for row in found:
+                if row[name] is not None:
+                    gauge.add_metric([row["pipeline"]], float(row[name]))
+            yield gauge
+        offsets = GaugeMetricFamily("tidemark_offset", "Counted up to here", labels=["pipeline", "partition", "layer"])
+        for row in found:
+            for layer, held in (("batch", row["cut"]), ("speed", row["offsets"])):
+                for partition, offset in held.items():
+                    offsets.add_metric([row["pipeline"], partition, layer], offset)
+        yield offsets
+
+
+def init_app(app: OpenAPI) -> None:
+    registry = CollectorRegistry()
+    seconds = Histogram(
+        "tidemark_api_seconds", "How long answers took to begin", ["endpoint", "status"], registry=registry,
+        buckets=SECONDS,
+    )  # fmt: skip
+    registry.register(Pipelines(app))
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        took = time.perf_counter() - g.get("began", time.perf_counter())
+        seconds.labels(request.endpoint or "none", response.status_code).observe(took)
+        return response
+
+    app.extensions["metrics"] = registry
+    text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    add(app, TAG, Endpoint("/metrics", _metrics, text))
+
+
+def _metrics() -> Response:
+    """The metrics of the API and the pipelines, in the format of Prometheus."""
+    return Response(generate_latest(current_app.extensions["metrics"]), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,93 @@
+"""What was not accepted: how many events for each reason, and some of them as they came."""
+
+from typing import Annotated, Any, Literal
+
+from flask import Response
+from flask_openapi3 import OpenAPI, Tag
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from sqlalchemy import text
+
+from app.model import QUARANTINE
+from app.pipelines import load, names, select
+from app.readers import served_as
+from backend import answers
+from backend.database import snapshot
+from backend.lake import lake
+from backend.routes import Endpoint, add
+from backend.values import WHOLE, Absent, Text, absent
+
+TAG = Tag(name="quarantine", description="Events that were not accepted, and why")
+SHOWN = 2_000  # characters of a payload
+MAX_SAMPLES = 100
+
+
+class Reason(BaseModel):
+    """How many events of a pipeline were quarantined for one reason, as of now."""
+
+    pipeline: str
+    reason: str
+    events: int
+
+
+class Reasons(RootModel[list[Reason]]):
+    """Of all pipelines."""
+
+
+class Asked(BaseModel):
+    """Which samples."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pipeline: Literal[*names()] = Field(description="Of this pipeline")  # type: ignore[valid-type]
+    reason: Text | Absent = absent("Only those with this reason")
+    limit: Annotated[int, Field(ge=1, le=MAX_SAMPLES), WHOLE] = 10
+
+
+class Sample(BaseModel):
+    """A quarantined event, and where it came from."""
+
+    reason: str
+    topic: str | None
+    partition: int | None
+    offset: int
+    index: int
+    arrival: str
+    payload: str | None = Field(description=f"As text, the first {SHOWN:,} characters")
+
+
+class Samples(RootModel[list[Sample]]):
+    """The newest first."""
+
+
+def init_app(app: OpenAPI) -> None:
+    samples = Endpoint("/quarantine/samples", _samples, Samples, Asked)
+    add(app, TAG, Endpoint("/quarantine", _reasons, Reasons), samples)
+
+
+def _reasons() -> Response:
+    """How many events were quarantined, by pipeline and reason, as of now."""
+    views = {pipeline.name: served_as(pipeline, QUARANTINE.name) for pipeline in select([])}
+    with snapshot() as connection:
+        found = [
+            {"pipeline": name, "reason": reason, "events": events}
+            for name, view in views.items()
+            for reason, events in connection.execute(text(f"SELECT reason, events FROM {view} ORDER BY 2 DESC, 1"))
+        ]
+    return answers.whole(found)
+
+
+def _samples(asked: Asked) -> Response:
+    """Quarantined events as they came, the newest first, as of the last run of the batch job."""
+    where, values = ("WHERE _reason = %(reason)s", {"reason": asked.reason}) if asked.reason else ("", None)
+    columns: dict[str, Any] = {
+        "reason": "_reason", "topic": "_topic", "partition": "_partition", "offset": "_offset", "index": "_index",
+        "arrival": "date_format(arrival, \"yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'\")",
+        "payload": f"substr(make_valid_utf8(cast(_value as string)), 1, {SHOWN})",
+    }  # fmt: skip
+    with lake() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(columns.values())} FROM `{load(asked.pipeline).name}`.quarantine {where} "
+            f"ORDER BY arrival DESC, _partition, _offset DESC, _index DESC LIMIT {asked.limit}",
+            values,
+        )
+        return answers.whole([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()])

@@ -1,0 +1,84 @@
+"""Who may ask, how often, and what a browser may do with the answer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.postgres import WeakPassword
+from app.settings import Settings
+from backend import create_app
+from tests.integration.backend.conftest import VIEW
+
+TOKEN, OTHER = "correct-horse-battery", "staple-and-a-good-one"
+
+
+def api(database: Settings, **settings: Any) -> FlaskClient:
+    return create_app(database.model_copy(update=settings)).test_client()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens"
+    path.write_text(f"{TOKEN}\n{OTHER}\n")
+    return path
+
+
+@pytest.mark.parametrize("token", [TOKEN, OTHER])
+def test_whoever_has_a_token_may_ask(database: Settings, tokens: Path, token: str) -> None:
+    answer = api(database, api_tokens=tokens).get("/pipelines", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", "Bearer", "Bearer ", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer é"]
+)
+def test_no_other_may(database: Settings, tokens: Path, given: str | None) -> None:
+    client = api(database, api_tokens=tokens)
+    headers = {} if given is None else {"Authorization": given}
+    for path in ("/pipelines", VIEW, "/metrics", "/openapi.json", "/nothing"):
+        refused = client.get(path, headers=headers)
+        assert (refused.status_code, refused.content_type) == (401, "application/problem+json")
+        assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_token_that_could_be_guessed_is_refused(database: Settings, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("secret")
+    with pytest.raises(WeakPassword):
+        api(database, api_tokens=tmp_path / "tokens")
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(database: Settings) -> None:
+    client = api(database, api_rate_limit=2)
+    answers = [client.get("/pipelines") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].content_type == "application/problem+json"
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert client.get("/pipelines", environ_base={"REMOTE_ADDR": "127.0.0.2"}).status_code == 200
+    assert client.get("/healthz").status_code == 200
+    assert [api(database, api_rate_limit=0).get("/pipelines").status_code for _ in range(3)] == [200] * 3
+
+
+def test_no_other_site_may_read_an_answer_unless_it_is_named(database: Settings) -> None:
+    origin = {"Origin": "https://one.example"}
+    allow = "Access-Control-Allow-Origin"
+
+    assert allow not in api(database).get("/pipelines", headers=origin).headers
+    named = api(database, api_cors_origins="https://one.example,https://two.example")
+    assert named.get("/pipelines", headers=origin).headers[allow] == "https://one.example"
+    assert allow not in named.get("/pipelines", headers={"Origin": "https://three.example"}).headers
+
+
+@pytest.mark.parametrize("path", ["/pipelines", VIEW, "/nothing", "/swagger"])
+def test_every_answer_has_the_headers_that_a_browser_needs(database: Settings, path: str) -> None:
+    headers = api(database).get(path).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Content-Security-Policy"].startswith(
+        "default-src 'self'" if path == "/swagger" else "default-src 'none'"
+    )

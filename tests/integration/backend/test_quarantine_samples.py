@@ -1,0 +1,52 @@
+"""Quarantined events as they came: the newest first, as the lake has them."""
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+from flask.testing import FlaskClient
+from schemathesis import GenerationMode
+
+from app.pipelines import names
+from backend import create_app
+from embedded.hive import HiveServer
+from tests.integration.backend.conftest import get
+from tests.integration.backend.described import ask
+from tests.integration.conftest import Stack, event
+
+NAME = names()[0]
+PATH = "/quarantine/samples"
+
+
+@pytest.fixture
+def client(stack: Stack, hive_server: HiveServer) -> Iterator[FlaskClient]:
+    """An API that takes the test's pipeline for one of those that it knows."""
+    assert hive_server.running
+    stack.send(event("1"), b"broken \xff", event("2", amount="-1.00"), [event("3"), 7], partition=0)
+    stack.count_everything()
+    app = create_app(stack.settings.model_copy(update={"api_rate_limit": 0}))
+    with patch("backend.quarantine.load", return_value=stack.pipeline):
+        yield app.test_client()
+    app.extensions["lake"].pool.dispose()
+
+
+def test_samples_are_shown_as_they_came_the_newest_first(client: FlaskClient, stack: Stack) -> None:
+    found = get(client, PATH, pipeline=NAME).body
+
+    assert [(row["offset"], row["index"], row["payload"]) for row in found][1:] == [
+        (2, 0, found[1]["payload"]),
+        (1, 0, "broken \ufffd"),
+    ]
+    assert found[0]["offset"] == 3
+    assert {row["topic"] for row in found} == {stack.pipeline.topic.name}
+    reason = found[1]["reason"]
+    assert reason in stack.quarantined()
+    only = get(client, PATH, pipeline=NAME, reason=reason).body
+    assert [row["offset"] for row in only] == [2]
+    assert len(get(client, PATH, pipeline=NAME, limit="1").body) == 1
+    assert get(client, PATH, pipeline=NAME, reason="' OR 1 = 1 --").body == []
+
+
+def test_what_the_description_says_of_samples_holds(client: FlaskClient) -> None:
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        ask(client.application, PATH, mode)

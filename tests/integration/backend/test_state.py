@@ -1,0 +1,98 @@
+"""How the stack is doing: freshness, metrics, the quarantine's counts, and the description of the API."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.pipelines import names
+from app.pipelines.transactions import PIPELINE
+from app.settings import Settings
+from backend import create_app
+from backend.status import judged, standing
+from tests.integration.backend.conftest import VIEW, get
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(None, "error"), (0, "ok"), (60, "ok"), (60.1, "warn"), (180, "warn"), (181, "error")]
+)
+def test_freshness_is_judged_against_its_target(seconds: float | None, expected: str) -> None:
+    assert standing(seconds, 60) == expected
+
+
+@pytest.mark.parametrize(
+    ("cut", "offsets", "seconds", "late"),
+    [
+        ({"0": 4}, {"0": 4}, 1e9, False),  # there is nothing more to count
+        ({"0": 4}, {"0": 5}, 3600, False),
+        ({"0": 4}, {"0": 5}, 3601, True),
+        ({}, {"0": 1}, 3601, True),
+    ],
+)
+def test_a_version_is_late_when_it_is_old_and_there_is_more_to_count(
+    cut: dict[str, int], offsets: dict[str, int], seconds: float, late: bool
+) -> None:
+    row = {"cut": cut, "offsets": offsets, "freshness_seconds": 1.0, "batch_seconds": seconds}
+    assert judged(PIPELINE, row)["batch_late"] is late
+
+
+@pytest.mark.usefixtures("layers")
+def test_every_pipeline_is_judged(client: FlaskClient) -> None:
+    found = {one["pipeline"]: one for one in get(client, "/freshness").body}
+
+    assert list(found) == names()
+    assert (found[PIPELINE.name]["freshness"], found[PIPELINE.name]["fresh_within"]) == ("ok", 60)
+
+
+def metrics(client: FlaskClient) -> dict[tuple[str, ...], float]:
+    text = client.get("/metrics").text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(one.name, *(label for _, label in sorted(one.labels.items()))): one.value for one in samples}
+
+
+@pytest.mark.usefixtures("layers")
+def test_metrics_count_answers_and_tell_where_the_pipelines_stand(client: FlaskClient) -> None:
+    for _ in range(3):
+        client.get(VIEW)
+    client.get("/nothing")
+    found = metrics(client)
+
+    assert found["tidemark_api_seconds_count", f"pipelines.{PIPELINE.name}.views.clients", "200"] == 3
+    assert found["tidemark_api_seconds_count", "none", "404"] == 1
+    assert found["tidemark_postgres_up",] == 1
+    assert found["tidemark_freshness_seconds", PIPELINE.name] < 60
+    assert found["tidemark_offset", "speed", "0", PIPELINE.name] >= 4
+
+
+def test_metrics_say_when_postgres_does_not_answer(database: Settings) -> None:
+    nobody = database.model_copy(update={"pg_url": "postgresql://127.0.0.1:1/tidemark"})
+    found = metrics(create_app(nobody).test_client())
+
+    assert found["tidemark_postgres_up",] == 0
+    assert not [name for name, *_ in found if name == "tidemark_version"]
+
+
+def test_the_quarantine_is_counted_by_pipeline_and_reason(client: FlaskClient) -> None:
+    assert get(client, "/quarantine").body == []
+
+
+def test_the_description_names_every_endpoint_and_no_other(app: Flask, client: FlaskClient) -> None:
+    described: dict[str, Any] = get(client, "/openapi.json").body
+    pages = ("/swagger", "/static", "/openapi.json", "/oauth2-redirect")
+    own = {rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(pages) and rule.rule != "/"}
+
+    assert described["openapi"].startswith("3.1")
+    assert set(described["paths"]) == own - {"/pipelines/<path:rest>"}
+    for path, operations in described["paths"].items():
+        assert list(operations) == ["get"], path
+        assert operations["get"]["summary"], path
+
+
+def test_the_page_of_the_description_loads_nothing_from_outside(client: FlaskClient) -> None:
+    page = client.get("/swagger")
+
+    assert page.status_code == 200
+    assert "//" not in page.text.replace("http://www.w3.org", "").split("<body", 1)[0]
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
