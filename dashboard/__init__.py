@@ -1,1 +1,1 @@
-"""The dashboard: a Streamlit page that reads the merged views through the API."""
+"""The dashboard: Streamlit pages that read the API, and Kafka. No page knows a pipeline by name."""

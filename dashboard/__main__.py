@@ -8,6 +8,12 @@ from streamlit.web.cli import main as streamlit
 
 from app.settings import settings
 
+# No browser is opened, nobody is told of what is used, and nothing is watched for changes that do not come.
+OPTIONS = (
+    "--server.headless=true", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none",
+    "--client.toolbarMode=minimal",
+)  # fmt: skip
+
 
 def main() -> None:
     try:
@@ -15,7 +21,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(str(error))
     page = Path(__file__).with_name("app.py")
-    streamlit(["run", str(page), f"--server.port={port}"], prog_name="streamlit")
+    streamlit(["run", str(page), f"--server.port={port}", *OPTIONS], prog_name="streamlit")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Asking the API."""
+"""Asking the API. What it has answered before is kept, and sent by it again only when it no longer holds."""
 
-import json
-from contextlib import closing
+from collections import OrderedDict
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from typing import Any
+
+import requests
 
 from app.settings import Settings
 
-TIMEOUT = 3.0  # seconds
-UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the API listens on is not where it is asked
+TIMEOUT = (3.0, 35.0)  # seconds to connect, and to answer: what is read from the lake may take half a minute
+UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what the API listens on is not where it is asked
+KEPT = 100  # answers
 
 
 class ApiError(Exception):
@@ -17,11 +18,14 @@ class ApiError(Exception):
 
 
 class Api:
-    """The API at API_HOST and API_PORT."""
+    """The API at API_HOST and API_PORT. May be shared by threads that ask for different paths."""
 
     def __init__(self, settings: Settings) -> None:
-        self.host = UNSPECIFIED.get(settings.api_host, settings.api_host)
-        self.port = settings.api_port
+        self.url = f"http://{UNSPECIFIED.get(settings.api_host, settings.api_host)}:{settings.api_port}"
+        self._session = requests.Session()
+        if settings.api_tokens is not None:
+            self._session.headers["Authorization"] = f"Bearer {settings.api_tokens.read_text().split()[0]}"
+        self._held: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
     def get(self, path: str) -> Any:
         """The JSON that the API answers with.
@@ -29,22 +33,23 @@ class Api:
         Raises:
             ApiError: it does not answer in time, or with an error.
         """
+        etag, held = self._held.get(path, ("", None))
         try:
-            with closing(HTTPConnection(self.host, self.port, timeout=TIMEOUT)) as connection:
-                connection.request("GET", path)
-                response = connection.getresponse()
-                body = response.read()
-        except (OSError, HTTPException) as error:
-            raise ApiError(
-                f"The API does not answer at http://{self.host}:{self.port} ({error}). Start it: `python -m backend`"
-            ) from error
+            response = self._session.get(self.url + path, headers={"If-None-Match": etag}, timeout=TIMEOUT)
+        except requests.RequestException as error:
+            raise ApiError(f"The API does not answer at {self.url} ({error}). Start it: `python -m backend`") from error
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            return held
         try:
-            answer = json.loads(body)
+            answer = response.json()
         except ValueError as error:
             raise ApiError(
-                f"What answers at http://{self.host}:{self.port} is not the API: {path} is not JSON. "
-                "Set API_HOST and API_PORT"
+                f"What answers at {self.url} is not the API: {path} is not JSON. Set API_HOST and API_PORT"
             ) from error
-        if response.status != HTTPStatus.OK:
-            raise ApiError(f"The API answers {response.status}: {answer.get('detail', answer)}")
+        if response.status_code != HTTPStatus.OK:
+            raise ApiError(f"The API answers {response.status_code}: {answer.get('detail', answer)}")
+        if given := response.headers.get("ETag"):
+            self._held[path] = (given, answer)
+            while len(self._held) > KEPT:
+                self._held.popitem(last=False)
         return answer

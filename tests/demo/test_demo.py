@@ -12,8 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -21,7 +20,6 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app import pipelines
 from app.settings import HOME
@@ -29,9 +27,8 @@ from backend import create_app
 from embedded.process import Server, accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
+from tests.demo.running import SERVERS, demo, until, words
 
-SECONDS = 900
-SERVERS = ("kafka", "postgres", "metastore", "sql", "api", "dashboard")
 # Runs a command where there is no network but the loopback.
 OFFLINE = (
     *("unshare", "--map-root-user", "--net", sys.executable, "-c"),
@@ -40,62 +37,6 @@ OFFLINE = (
     "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), SIOCSIFFLAGS, request); "
     "os.execvp(sys.argv[1], sys.argv[1:])",
 )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def ports() -> Ports:
-    return Ports(*(free_port() for _ in SERVERS))
-
-
-@pytest.fixture(scope="module")
-def options(data: Path, ports: Ports) -> list[str]:
-    """A data folder and ports of its own."""
-    return [f"--data={data}", *(f"--{name}-port={getattr(ports, name)}" for name in SERVERS)]
-
-
-@pytest.fixture(scope="module")
-def bounded(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a bounded demo prints, run from any folder on an empty one."""
-    command = words("./scripts/demo", "--once", "--events=2000", *options)
-    done = subprocess.run(
-        command, cwd=tmp_path_factory.mktemp("any"), stdout=-1, stderr=-2, text=True, timeout=SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def words(command: str, *options: str, home: Path = HOME) -> list[str]:
-    """A command of the documentation, with more options."""
-    script, *arguments = command.split()
-    return [str(home / script), *arguments, *options]
-
-
-@contextmanager
-def demo(command: Sequence[str], folder: Path) -> Iterator[Callable[[], str]]:
-    """The demo from when it shows its dashboard until Ctrl-C. Gives what it has printed."""
-    output = folder / "output"
-    with output.open("w") as file:
-        run = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, start_new_session=True)
-    try:
-        until(lambda: run.poll() is not None or "dashboard  http" in output.read_text(), SECONDS)
-        assert run.poll() is None, output.read_text()
-        yield output.read_text
-        run.send_signal(signal.SIGINT)
-        assert run.wait(timeout=180) == 0, output.read_text()
-    finally:
-        run.kill()
-        run.wait()
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.5), retry=retry_if_result(lambda done: not done))(
-        condition
-    )
 
 
 def left_behind(data: Path) -> list[list[str]]:

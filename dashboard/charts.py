@@ -1,0 +1,150 @@
+"""The charts that a pipeline declares, or that fit its views, drawn from the API's rows."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import figures
+from dashboard.figures import TIME
+from dashboard.notices import told
+from dashboard.shared import Reading
+from dashboard.sources import ALL, Sources
+
+POINTS = 1_000  # rows of a scatter of events, or of a view
+SERIES = 12  # small charts at most
+WINDOWS = 30  # of each
+ACROSS = 3  # small charts beside each other
+CONFIG = {"displayModeBar": False}
+Chart = dict[str, Any]
+Listed = dict[str, Any]
+
+
+def title(chart: Chart) -> str:
+    if chart["title"]:
+        return str(chart["title"])
+    match chart:
+        case {"kind": "bars", "x": x, "y": y}:
+            text = f"{y} over time" if x == TIME else f"{y} by {x}"
+        case {"kind": "lines", "by": by}:
+            text = f"by {by} over time" if by else "over time"
+        case {"kind": "histogram", "of": of}:
+            text = str(of)
+        case _:
+            text = f"{chart['y']} against {chart['x']}"
+    words = text.replace("_", " ")
+    return words[0].upper() + words[1:]
+
+
+def about(chart: Chart, listed: Listed) -> str:
+    """What the rows are that it is made of."""
+    view = _view(listed, chart["view"])
+    return str(view["description"] or chart["view"]) if view else f"The newest events of /{chart['view']}"
+
+
+def draw(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
+    """The chart, or why there is none. `key` tells it from other charts of the page."""
+    {"bars": _bars, "lines": _lines, "histogram": _histogram, "scatter": _scatter}[chart["kind"]](
+        chart, listed, sources, key
+    )
+
+
+def drawn(figure: go.Figure, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+
+
+def _bars(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
+    name, view, x, y = listed["name"], view_of(listed, chart["view"]), chart["x"], chart["y"]
+    alone = not set(view["keys"]) - {x, figures.END}  # whether a bar is one row
+    sort = f"-{TIME}" if x == TIME else f"-{y}"
+    merged = sources.rows(name, chart["view"], sort=sort, limit=chart["most"] if alone else ALL)
+    if not told(merged) or merged.value is None or _empty(merged):
+        return
+    rows, meta = merged.value["rows"], merged.value["meta"]
+    if x == TIME:
+        rows = figures.recent(rows, chart["most"])
+    found = figures.parts(rows, None, x, y)
+    if y in view["sums"]:
+        of_batch = sources.batch(merged.value, sort=sort, limit=ALL)
+        if of_batch.value is not None:
+            complete = of_batch.value["next"] is None
+            found = figures.parts(rows, of_batch.value["rows"], x, y, complete=complete)
+    if not alone:
+        # Of the last bar there may be rows that were not read.
+        found = (found[:-1] if merged.value["next"] else found)[: chart["most"]]
+    alt = f"{y} by {x}: {len(found)} bars, {sum(part.total for part in found):,.10g} in all"
+    if x == TIME:
+        drawn(figures.windows(found[::-1], y, meta["version"]), key, alt)
+    elif chart["order"]:
+        found = figures.ordered(found, chart["order"])
+        drawn(figures.bars(found, y, meta["version"], colours=chart["colours"], share=chart["share"]), key, alt)
+    else:
+        drawn(figures.ranking(found, y, meta["version"]), key, alt)
+    if merged.value["next"]:
+        st.caption(f"The {'newest' if x == TIME else 'highest'} {len(found)}; there are more.")
+
+
+def _lines(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
+    name, view = listed["name"], view_of(listed, chart["view"])
+    y = str(st.segmented_control("Shown", chart["y"], default=chart["y"][0], key=f"{key} y", required=True,
+                                 label_visibility="collapsed") if len(chart["y"]) > 1 else chart["y"][0])  # fmt: skip
+    merged = sources.rows(name, chart["view"], sort=f"-{TIME}", limit=SERIES * WINDOWS)
+    if not told(merged) or merged.value is None or _empty(merged):
+        return
+    rows, meta = figures.recent(merged.value["rows"], WINDOWS), merged.value["meta"]
+    newest = sources.batch(merged.value, sort=f"-{TIME}", limit=1).value
+    cut = newest["rows"][0][TIME] if newest and newest["rows"] else None
+    series: dict[Any, list[Any]] = {}
+    for row in rows:
+        series.setdefault(row[chart["by"]] if chart["by"] else "", []).append(row)
+    names = sorted(series, key=str)
+    columns = st.columns(min(ACROSS, len(names)) or 1)
+    for number, one in enumerate(names[:SERIES]):
+        with columns[number % len(columns)]:
+            if chart["by"]:
+                st.markdown(f"**{one}**")
+            figure = figures.line(series[one], y, cut, meta["version"], view["limits"].get(y))
+            drawn(figure, f"{key} {one}", f"{y} of {one} over {len(series[one])} windows")
+    st.caption(
+        f"{y}: solid up to the cut of version {meta['version']}, dotted from there on."
+        + (f" {SERIES} of {len(names)}; all are in the rows below." if len(names) > SERIES else "")
+    )
+
+
+def _histogram(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
+    merged = sources.rows(listed["name"], chart["view"], limit=ALL)
+    if told(merged) and not _empty(merged):
+        rows, of = merged.value["rows"], chart["of"]
+        drawn(figures.histogram(rows, of), key, f"How many of {len(rows)} rows have which {of}")
+        _first(merged)
+
+
+def _scatter(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
+    if _view(listed, chart["view"]):
+        found = sources.rows(listed["name"], chart["view"], limit=POINTS)
+    else:
+        found = sources.events(chart["view"], POINTS)
+    if told(found) and not _empty(found):
+        rows = found.value["rows"]
+        figure = figures.scatter(rows, chart["x"], chart["y"], chart["mark"], chart["label"])
+        drawn(figure, key, f"{chart['y']} against {chart['x']} of {len(rows)} rows")
+        _first(found)
+
+
+def _first(found: Reading) -> None:
+    if found.value.get("next") or found.value["meta"].get("truncated"):
+        st.caption(f"{found.value['meta']['limit']:,} rows; there are more.")
+
+
+def view_of(listed: Listed, name: str) -> dict[str, Any]:
+    return next(view for view in listed["views"] if view["name"] == name)
+
+
+def _view(listed: Listed, name: str) -> dict[str, Any] | None:
+    return next((view for view in listed["views"] if view["name"] == name), None)
+
+
+def _empty(found: Reading) -> bool:
+    if not found.value["rows"]:
+        st.info("No event that has been counted belongs to this view.")
+    return not found.value["rows"]

@@ -1,0 +1,139 @@
+"""The page of those who run it: Kafka, what was not accepted, the runs of the batch job, and how fresh all was."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard import charts, figures
+from dashboard.layers import run
+from dashboard.notices import told
+from dashboard.sources import Sources, sources
+
+OFTEN, SELDOM = "5s", "10s"
+MOST, DEFAULT = 200, 20  # messages
+SAMPLES = 20
+RUNS = 20
+
+
+def page() -> None:
+    st.title("Operations")
+    here = sources()
+    pipelines = here.pipelines()
+    if not told(pipelines):
+        return
+    listed = pipelines.value or []
+    st.subheader("Kafka")
+    _lag(here)
+    _messages(here, listed)
+    st.subheader("Quarantine")
+    _quarantine(here)
+    _samples(here, listed)
+    st.subheader("Batch runs")
+    _runs(here, listed)
+    st.subheader("Freshness")
+    _freshness(here)
+
+
+@st.fragment(run_every=OFTEN)
+def _lag(here: Sources) -> None:
+    """A row a partition: what it holds, and how far the layers have counted it."""
+    topics, found = here.topics(), here.standings()
+    if not told(topics, *(one.status for one in found)):
+        return
+    by_topic = {one.listed["topic"]: one for one in found}
+    rows = []
+    for topic, partition, first, end in topics.value or ():
+        one = by_topic[topic]
+        stand = one.status.value or {}
+        committed, cut = (stand[of].get(str(partition), 0) for of in ("offsets", "cut"))
+        offsets = {"first offset": first, "next offset": end, "committed": committed, "cut": cut}
+        rows.append(
+            {"topic": topic, "pipeline": one.name, "partition": partition, **offsets, "lag": max(end - committed, 0)}
+        )
+    held, behind = st.columns(2)
+    held.metric("Messages in Kafka", f"{sum(row['next offset'] - row['first offset'] for row in rows):,}")
+    behind.metric("Lag of the speed layer", f"{sum(row['lag'] for row in rows):,}")
+    st.dataframe(rows, hide_index=True, width="stretch")
+    if missing := sorted(set(by_topic) - {row["topic"] for row in rows}):
+        st.warning(f"Kafka has no topic {', '.join(missing)}; make it with `./scripts/topics`")
+
+
+@st.fragment
+def _messages(here: Sources, listed: list[dict[str, Any]]) -> None:
+    """The newest messages of a topic, read when they are asked for."""
+    left, right = st.columns(2)
+    topic = left.selectbox("Messages of the topic", [one["topic"] for one in listed])
+    most = right.number_input("Newest", min_value=1, max_value=MOST, value=DEFAULT)
+    st.button("Read again")
+    read = here.messages(topic, int(most))
+    if not told(read):
+        return
+    if read.value:
+        st.dataframe([message._asdict() for message in read.value], hide_index=True, width="stretch")
+    else:
+        st.info(f"The topic `{topic}` holds no message.")
+
+
+@st.fragment(run_every=OFTEN)
+def _quarantine(here: Sources) -> None:
+    found = here.quarantine()
+    if not told(found):
+        return
+    if found.value:
+        st.dataframe(found.value, hide_index=True, width="stretch")
+    else:
+        st.info("Every event was accepted.")
+
+
+@st.fragment
+def _samples(here: Sources, listed: list[dict[str, Any]]) -> None:
+    """Quarantined events as they came, read from the lake when they are asked for."""
+    left, right = st.columns(2)
+    name = left.selectbox("Payloads of the pipeline", [one["name"] for one in listed])
+    reasons = [one["reason"] for one in here.quarantine().value or () if one["pipeline"] == name]
+    reason = right.selectbox("Reason", reasons, index=None, placeholder="any", key=f"{name} reason")
+    if not st.toggle("Show payloads", help="Reads the lake through HiveServer2"):
+        return
+    with st.spinner("Asking HiveServer2 …"):
+        found = here.samples(name, **({"reason": reason} if reason else {}), limit=SAMPLES)
+    if not told(found):
+        return
+    if found.value:
+        st.dataframe(found.value, hide_index=True, width="stretch")
+    else:
+        st.info("None, as of the last run of the batch job.")
+
+
+@st.fragment(run_every=OFTEN)
+def _runs(here: Sources, listed: list[dict[str, Any]]) -> None:
+    readings = {one["name"]: here.versions(one["name"]) for one in listed}
+    if not told(*readings.values()):
+        return
+    runs = [{"pipeline": name} | run(one) for name, reading in readings.items() for one in reading.value or ()]
+    if not runs:
+        st.info("None yet. Publish the first versions: `spark-submit app/batch_job.py`")
+        return
+    runs.sort(key=lambda one: one["published_at"], reverse=True)
+    st.dataframe(runs[:RUNS], hide_index=True, width="stretch")
+
+
+@st.fragment(run_every=SELDOM)
+def _freshness(here: Sources) -> None:
+    """How fresh each pipeline was while somebody had a page open."""
+    seen = {}
+    for one in here.standings():
+        target = (one.status.value or {}).get("fresh_within")
+        points = [
+            (datetime.fromtimestamp(past.at, UTC), past.freshness / target)
+            for past in here.history.of(one.name)
+            if target and past.freshness is not None
+        ]
+        if points:
+            seen[one.name] = points
+    if seen:
+        charts.drawn(figures.freshness(seen), "freshness", "How old the newest count of each pipeline was")
+        since = min(points[0][0] for points in seen.values())
+        st.caption(f"Since {since:%H:%M:%S} UTC, while a page was open. For longer, let Prometheus read `/metrics`.")
+    else:
+        st.info("Nothing has been counted yet. Start the speed layer: `spark-submit app/streaming_job.py`")

@@ -1,0 +1,142 @@
+"""The first page: the architecture as it runs, and the tidemark of each pipeline."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from dashboard.notices import SIGNS, age, badge, standing, told
+from dashboard.sources import Sources, Standing, sources
+
+OFTEN = "2s"
+STYLE = """
+<style>
+.flow {display: flex; align-items: stretch; gap: .4rem; font-size: .85rem; line-height: 1.35}
+.flow > div, .layers > div {border: 1px solid color-mix(in srgb, currentColor 35%, transparent); border-radius: .5rem;
+  padding: .5rem .7rem; flex: 1 1 0; min-width: 0}
+.flow > .layers {border: none; padding: 0; flex: 1.5 1 0; display: flex; flex-direction: column; gap: .4rem}
+.flow > .to {border: none; flex: 0 0 auto; align-self: center; padding: 0; font-size: 1.2rem}
+.flow b {display: block; font-size: .95rem}
+.batch {border-left: .6rem solid #2f7fb8 !important}
+.speed {border-left: .6rem solid #e08a1e !important}
+.tide {display: flex; height: 1.1rem; border: 1px solid #808080; border-radius: .3rem; overflow: hidden}
+.tide > i {display: block; min-width: 0}
+.tide > .b {background: #2f7fb8}
+.tide > .s {background: repeating-linear-gradient(135deg, #e08a1e 0 4px, transparent 4px 8px);
+  border-left: 3px solid currentColor}
+.said {font-size: .85rem}
+@media (max-width: 640px) {.flow {flex-direction: column} .flow > .to {transform: rotate(90deg)}}
+</style>
+"""
+
+
+def page(links: Mapping[str, Any]) -> None:
+    """`links` has the pages of the pipelines."""
+    st.title("Tidemark")
+    st.caption(
+        "Every event is counted by the speed layer within seconds, and again by the batch layer, for good. What "
+        "readers see is both, added where one ends: at the tidemark."
+    )
+    here = sources()
+    _picture(here)
+    st.subheader("Tidemarks")
+    st.markdown("Blue is counted by the batch, orange hatched by the speed layer since; what is empty waits in Kafka.")
+    _tidemarks(here, links)
+
+
+@st.fragment(run_every=OFTEN)
+def _picture(here: Sources) -> None:
+    pipelines, topics = here.pipelines(), here.topics()
+    if not told(pipelines):
+        return
+    found = here.standings()
+    if topics.error:
+        st.warning(topics.error)
+    st.html(STYLE + picture(found, here))
+
+
+@st.fragment(run_every=OFTEN)
+def _tidemarks(here: Sources, links: Mapping[str, Any]) -> None:
+    for one in here.standings():
+        left, right = st.columns([1, 3])
+        with left:
+            if one.name in links:
+                st.page_link(links[one.name])
+            st.markdown(badge(one.status))
+        with right:
+            if one.status.value is None:
+                st.error(one.status.error)
+            else:
+                st.html(STYLE + tidemark(one))
+
+
+def picture(found: list[Standing], here: Sources) -> str:
+    """The stages, each with what it has, how fast it goes, and how old it is. HTML."""
+    stands = [one.status.value for one in found if one.status.value is not None]
+    waiting = [one.lag for one in found]
+    lag = sum(one or 0 for one in waiting) if found and None not in waiting else None
+    ends = [one.ends for one in found]
+    sent = sum(sum(one.values()) for one in ends if one is not None) if None not in ends else None
+    oldest = max(
+        (stand["freshness_seconds"] for stand in stands if stand["freshness_seconds"] is not None), default=None
+    )
+    batch = max((stand["batch_seconds"] for stand in stands if stand["version"]), default=None)
+    cut = sum(sum(stand["cut"].values()) for stand in stands)
+    since = sum(counted_since(stand) for stand in stands)
+    worst = max((standing(one.status) for one in found), key=list(SIGNS).index, default="error")
+    sign, word, _ = SIGNS[worst]
+    return (
+        '<div class="flow">'
+        + _stage("Producers", "events and files of", f"{len(found)} pipelines")
+        + _TO
+        + _stage("Kafka", _count(sent, "messages"), _rate(found, here, "sent"))
+        + _TO
+        + '<div class="layers">'
+        + _stage("Speed layer", f"{_count(since, 'since the cut')}, {_count(lag, 'waiting')}",
+                 f"{_rate(found, here, 'counted')}, counted {age(oldest)}", "speed")
+        + _stage("Batch layer", _count(cut, "below the cut"), f"from the lake, published {age(batch)}", "batch")
+        + "</div>"
+        + _TO
+        + _stage("Merged views", "Postgres: batch + speed", f"{sign} {word}")
+        + _TO
+        + _stage("API", "and this dashboard", "each answer of one instant")
+        + "</div>"
+    )  # fmt: skip
+
+
+_TO = '<div class="to" aria-hidden="true">→</div>'
+
+
+def tidemark(one: Standing) -> str:
+    """The log of a pipeline as a bar: below the cut, since then, and what waits. HTML."""
+    stand = one.status.value or {}
+    below, since, lag = sum(stand["cut"].values()), counted_since(stand), one.lag
+    whole = max(below + since + (lag or 0), 1)
+    said = f"version {stand['version']} counts {below:,} · speed layer {since:,} · " + (
+        "waiting: Kafka was not read" if lag is None else f"{lag:,} waiting"
+    )
+    # What is there can be seen, however little it is.
+    widths = {kind: max(100 * of / whole, 1.0) if of else 0 for kind, of in (("b", below), ("s", since))}
+    parts = "".join(f'<i class="{kind}" style="width: {width:.2f}%"></i>' for kind, width in widths.items() if width)
+    return (
+        f'<div class="tide" role="img" aria-label="{escape(said)}">{parts}</div><div class="said">{escape(said)}</div>'
+    )
+
+
+def counted_since(stand: dict[str, Any]) -> int:
+    """Messages that only the speed layer has counted."""
+    return sum(offset - stand["cut"].get(partition, 0) for partition, offset in stand["offsets"].items())
+
+
+def _stage(name: str, first: str, second: str, kind: str = "") -> str:
+    return f'<div class="{kind}"><b>{name}</b>{escape(first)}<br>{escape(second)}</div>'
+
+
+def _count(of: int | None, what: str) -> str:
+    return f"{'?' if of is None else f'{of:,}'} {what}"
+
+
+def _rate(found: list[Standing], here: Sources, field: str) -> str:
+    rates = [rate for one in found if (rate := here.history.rate(one.name, field)) is not None]
+    return f"{sum(rates):,.0f} a second" if rates else "… a second"

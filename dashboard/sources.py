@@ -1,0 +1,130 @@
+"""Where the pages read from: the API and Kafka, one reading for all viewers."""
+
+import time
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app.settings import Settings, settings
+from dashboard.api import Api, ApiError
+from dashboard.history import History
+from dashboard.log import LogError, newest, partitions
+from dashboard.shared import Reading, Shared
+
+ALL = 10_000  # rows: the most that the API gives at once
+OFTEN, SELDOM, ONCE = 1.0, 10.0, float("inf")  # seconds that a reading serves
+
+
+class Standing(NamedTuple):
+    """A pipeline: what the API lists of it, where it stands, and where Kafka's partitions end (None: unknown)."""
+
+    listed: dict[str, Any]
+    status: Reading
+    ends: dict[str, int] | None
+
+    @property
+    def name(self) -> str:
+        return str(self.listed["name"])
+
+    @property
+    def lag(self) -> int | None:
+        """Messages in Kafka that no layer has counted."""
+        if self.ends is None or self.status.value is None:
+            return None
+        counted: dict[str, int] = self.status.value["offsets"]
+        return sum(max(end - counted.get(partition, 0), 0) for partition, end in self.ends.items())
+
+
+class Sources:
+    """What can be read. Each method gives what was read last, also when reading fails."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.api = Api(settings)
+        self.servers = settings.kafka_bootstrap_servers
+        self.shared = Shared()
+        self.history = History()
+        self._versions: dict[str, Any] = {}  # that the batch layer's rows were read of, by path
+
+    def pipelines(self) -> Reading:
+        return self._asked("/pipelines", age=SELDOM)
+
+    def status(self, name: str) -> Reading:
+        return self._asked(f"/pipelines/{name}")
+
+    def versions(self, name: str) -> Reading:
+        return self._asked(f"/pipelines/{name}/versions", age=OFTEN * 2)
+
+    def quarantine(self) -> Reading:
+        return self._asked("/quarantine", age=OFTEN * 2)
+
+    def samples(self, name: str, **asked: str | int) -> Reading:
+        return self._asked("/quarantine/samples", SELDOM, {"pipeline": name, **asked})
+
+    def events(self, endpoint: str, most: int) -> Reading:
+        return self._asked(f"/{endpoint}", SELDOM, {"limit": most})
+
+    def rows(self, name: str, view: str, **asked: str | int) -> Reading:
+        return self._asked(f"/pipelines/{name}/views/{view}", asked=asked)
+
+    def batch(self, merged: dict[str, Any], **asked: str | int) -> Reading:
+        """What the batch layer gives to an answer of merged rows: rows of the same version, which never change.
+
+        None where they cannot be read, or are of another version just now.
+        """
+        meta = merged["meta"]
+        path = _path(f"/pipelines/{meta['pipeline']}/views/{meta['view']}", asked | {"layer": "batch"})
+        wanted = _version(merged)
+
+        def read() -> Any:
+            answer = self.api.get(path)
+            self._versions[path] = _version(answer)
+            return answer
+
+        found = self.shared.read(path, read, ApiError, age=ONCE if self._versions.get(path) == wanted else OFTEN)
+        same = found.value is not None and _version(found.value) == wanted
+        return found if same else Reading(None, found.seconds, found.error)
+
+    def topics(self) -> Reading:
+        """The partitions of the pipelines' topics."""
+        topics = sorted({one["topic"] for one in self.pipelines().value or ()})
+        return self.shared.read(("topics", *topics), lambda: partitions(self.servers, topics), LogError, age=OFTEN * 2)
+
+    def messages(self, topic: str, most: int) -> Reading:
+        return self.shared.read(("messages", topic, most), lambda: newest(self.servers, topic, most), LogError)
+
+    def standings(self) -> list[Standing]:
+        """All pipelines; what is seen of them is remembered."""
+        return [self.standing(one) for one in self.pipelines().value or ()]
+
+    def standing(self, listed: dict[str, Any]) -> Standing:
+        topics, status = self.topics(), self.status(listed["name"])
+        found = {str(one.partition): one.end for one in topics.value or () if one.topic == listed["topic"]}
+        ends = found if found and topics.error is None else None
+        if status.value is not None and status.error is None:
+            self.history.add(listed["name"], status.value, sum(ends.values()) if ends else None, time.time())
+        return Standing(listed, status, ends)
+
+    def _asked(self, path: str, age: float = OFTEN, asked: dict[str, str | int] | None = None) -> Reading:
+        whole = _path(path, asked or {})
+        return self.shared.read(whole, lambda: self.api.get(whole), ApiError, age=age)
+
+
+def sources() -> Sources:
+    """Those of the settings, one for all viewers."""
+    at = settings()
+    return _made(at.api_host, at.api_port, at.kafka_bootstrap_servers)
+
+
+@st.cache_resource(show_spinner=False)
+def _made(*_of: str | int) -> Sources:
+    return Sources(settings())
+
+
+def _version(answer: dict[str, Any]) -> tuple[Any, ...]:
+    """What the rows of the batch layer are of."""
+    return answer["meta"]["fingerprint"], answer["meta"]["version"]
+
+
+def _path(path: str, asked: dict[str, str | int]) -> str:
+    return f"{path}?{urlencode(asked)}" if asked else path

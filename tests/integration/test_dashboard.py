@@ -1,0 +1,449 @@
+"""The pages with an API that answers, has nothing yet, is behind, refuses, or is not there."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.settings import HOME, settings
+from dashboard.sources import sources
+from tests.answering import BARS, META, PIPELINES, ROWS, STATUS, Server, rows, server
+
+__all__ = ["server"]  # a fixture
+
+Open = Callable[..., AppTest]
+
+
+@dataclass
+class Clock:
+    """The time that readings are aged by."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(server: Server) -> Clock:  # noqa: ARG001 - whose settings name the API
+    """A test moves it on: what was read before is then asked for again."""
+    made = Clock()
+    sources().shared.clock = made
+    return made
+
+
+def pipeline_page() -> AppTest:
+    def script() -> None:
+        from dashboard import pipeline  # noqa: PLC0415 - the script of a page is run by itself
+
+        pipeline.page("parcels")
+
+    return AppTest.from_function(script, default_timeout=30)
+
+
+def overview_page() -> AppTest:
+    def script() -> None:
+        from dashboard import overview  # noqa: PLC0415
+
+        overview.page({})
+
+    return AppTest.from_function(script, default_timeout=30)
+
+
+def layers_page() -> AppTest:
+    def script() -> None:
+        from dashboard import layers  # noqa: PLC0415
+
+        layers.page()
+
+    return AppTest.from_function(script, default_timeout=30)
+
+
+def operations_page() -> AppTest:
+    def script() -> None:
+        from dashboard import operations  # noqa: PLC0415
+
+        operations.page()
+
+    return AppTest.from_function(script, default_timeout=30)
+
+
+PAGES = {"overview": overview_page, "pipeline": pipeline_page, "lambda": layers_page, "operations": operations_page}
+EVERY_PAGE = pytest.mark.parametrize("opened", PAGES.values(), ids=PAGES)
+
+
+def metrics(page: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def figures(page: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def texts(page: AppTest) -> str:
+    """Everything that a page says."""
+    kinds = (page.markdown, page.caption, page.info, page.warning, page.error)
+    return "\n".join(one.value for kind in kinds for one in kind)
+
+
+@EVERY_PAGE
+@pytest.mark.usefixtures("clock")
+def test_a_page_shows_what_there_is_without_an_error(opened: Open) -> None:
+    page = opened().run()
+
+    assert not page.exception
+    assert [error.value for error in page.error if "Kafka" not in error.value] == []
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_pipeline_is_shown_with_its_boundary_and_its_figures() -> None:
+    page = pipeline_page().run()
+
+    assert metrics(page) == {
+        "Version": "3",
+        "Messages below the cut": "150",
+        "Messages since the cut": "1,150",
+        "Freshness": "1 s ago",
+        "count": "3",
+        "mean": "9.50",
+    }
+    assert ":green-badge[● fresh · 1 s ago]" in texts(page)
+    assert page.dataframe[0].value.to_dict("records") == [{"kilograms": "12.50"}]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_chart_shows_what_each_layer_gives() -> None:
+    (figure,) = figures(pipeline_page().run())
+
+    batch, speed, cut = figure["data"]
+    assert (batch["name"], speed["name"], cut["name"]) == ("batch", "speed", "cut of version 3")
+    assert (batch["y"], batch["x"], speed["x"]) == (["east", "west"], [1.0, 0], [1.0, 1.0])
+    assert batch["customdata"] == ["east<br>batch 1 + speed 1 = 2", "west<br>batch 0 + speed 1 = 1"]
+    assert "shape" in speed["marker"]["pattern"]
+
+
+def test_rows_of_another_version_are_not_taken_for_the_parts_of_this_one(server: Server, clock: Clock) -> None:
+    server.serve("depots", 200, rows(ROWS[:1], layer="batch", version=4), layer="batch")
+    page = pipeline_page().run()
+    assert [trace["name"] for trace in figures(page)[0]["data"]] == ["merged"]
+
+    server.serve("depots", 200, rows(ROWS, version=4))
+    clock.now += 60
+    page.run()
+    assert [trace["name"] for trace in figures(page)[0]["data"]] == ["batch", "speed"]
+
+
+def listed(*charts: Any, **views: Any) -> list[Any]:
+    """The list of pipelines with these charts, and more views."""
+    shapes = [
+        {"name": name, "description": "", "asked_by": [], "sums": [], "limits": {}} | shape
+        for name, shape in views.items()
+    ]
+    known: Any = PIPELINES[0]["views"]
+    return [PIPELINES[0] | {"charts": charts, "views": [*known, *shapes]}]
+
+
+def window(minute: int, **columns: Any) -> dict[str, Any]:
+    return {"window_start": f"2026-06-01T12:0{minute}:00Z", "window_end": f"2026-06-01T12:0{minute + 1}:00Z"} | columns
+
+
+@pytest.mark.usefixtures("clock")
+def test_lines_are_drawn_for_each_key_with_the_limits_of_the_alert(server: Server) -> None:
+    chart = {"kind": "lines", "view": "minutes", "y": ["co2", "celsius"], "by": "sensor", "title": ""}
+    shape = {"keys": ["sensor", "window_start", "window_end"], "limits": {"co2": {"below": 1000, "above": 1200}}}
+    server.answers["/pipelines"] = (200, listed(chart, minutes=shape))
+    found = [window(minute, sensor=of, co2="1300.0", celsius="21.5") for minute in (2, 1, 0) for of in ("b", "a")]
+    server.serve("minutes", 200, rows(found, view="minutes"))
+    server.serve("minutes", 200, rows(found[2:3], view="minutes"), layer="batch")
+    page = pipeline_page().run()
+
+    assert not page.exception
+    first, second = figures(page)
+    assert [trace["y"] for trace in first["data"]] == [[1300.0, 1300.0], [1300.0, 1300.0]]
+    assert "alert above 1200" in [one["text"] for one in first["layout"]["annotations"]]
+    assert "cut of version 3" in [one["text"] for one in second["layout"]["annotations"]]
+    assert texts(page).index("**a**") < texts(page).index("**b**")
+    page.button_group(key="parcels chart 0 y").select("celsius").run()
+    assert figures(page)[0]["data"][0]["y"] == [21.5, 21.5]
+
+
+@pytest.mark.usefixtures("clock")
+def test_bars_of_windows_with_another_key_are_added_up(server: Server) -> None:
+    chart = BARS | {"view": "minutes", "x": "window_start", "y": "count", "most": 2}
+    shape = {"keys": ["sensor", "window_start", "window_end"], "sums": ["count"]}
+    server.answers["/pipelines"] = (200, listed(chart, minutes=shape))
+    found = [window(minute, sensor=of, count=2) for minute in (2, 1, 0) for of in ("a", "b")]
+    server.serve("minutes", 200, rows(found, view="minutes"))
+    server.serve("minutes", 200, rows(found[3:], view="minutes"), layer="batch")
+    page = pipeline_page().run()
+
+    assert not page.exception
+    batch, speed = figures(page)[0]["data"]
+    assert (batch["y"], speed["y"]) == ([2.0, 0], [2.0, 4.0])
+
+
+@pytest.mark.usefixtures("clock")
+def test_rows_and_events_are_drawn_as_points_and_as_a_histogram(server: Server) -> None:
+    scatter = {
+        "kind": "scatter",
+        "view": "newest",
+        "x": "speed",
+        "y": "miss",
+        "mark": "hazardous",
+        "label": None,
+        "title": "",
+    }
+    histogram = {"kind": "histogram", "view": "depots", "of": "mean", "title": "Means"}
+    server.answers["/pipelines"] = (200, listed(scatter, histogram))
+    events = [{"speed": "1.5", "miss": "2.0", "hazardous": True}, {"speed": "2.5", "miss": "3.0", "hazardous": False}]
+    server.answers["/newest"] = (200, {"meta": {"limit": 1000, "truncated": True}, "rows": events})
+    page = pipeline_page().run()
+
+    assert not page.exception
+    assert [trace["name"] for trace in figures(page)[0]["data"]] == ["not hazardous", "hazardous"]
+    assert figures(page)[1]["data"][0]["x"] == [10.25, 9.0]
+    assert "1,000 rows; there are more." in texts(page)
+    assert [one.value for one in page.subheader] == ["Miss against speed", "Means", "Rows"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_chart_that_cannot_be_read_leaves_the_others(server: Server) -> None:
+    scatter = {"kind": "scatter", "view": "newest", "x": "speed", "y": "miss", "mark": None, "label": None, "title": ""}
+    server.answers["/pipelines"] = (200, listed(scatter, BARS))
+    server.answers["/newest"] = (503, {"detail": "HiveServer2 does not answer"})
+    page = pipeline_page().run()
+
+    assert [error.value for error in page.error] == ["The API answers 503: HiveServer2 does not answer"]
+    assert len(figures(page)) == 1
+
+
+def test_rows_of_a_version_are_read_once(server: Server, clock: Clock) -> None:
+    def batches() -> int:
+        return server.asked.count("/pipelines/parcels/views/depots?layer=batch")
+
+    page = pipeline_page().run()
+    clock.now += 60
+    page.run()
+    assert batches() == 1
+
+    server.serve("depots", 200, rows(ROWS, version=4))
+    server.serve("depots", 200, rows(ROWS[:1], layer="batch", version=4), layer="batch")
+    clock.now += 60
+    page.run()
+    clock.now += 60
+    page.run()
+    assert batches() == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_rows_are_shown_with_exact_values() -> None:
+    page = pipeline_page().run()
+
+    shown = page.dataframe[-1].value
+    assert list(shown.columns) == ["depot", "count", "mean", "heaviest"]
+    assert list(shown["mean"]) == [Decimal("10.25"), Decimal("9.00")]
+    assert list(shown["heaviest"]) == ['[{"kilograms": "12.50"}]', None]
+
+
+@pytest.mark.usefixtures("clock")
+def test_another_view_can_be_picked() -> None:
+    page = pipeline_page().run()
+    page.selectbox[0].select("quarantine").run()
+
+    assert page.dataframe[-1].value.to_dict("records") == [{"reason": "weight_missing", "events": 4}]
+
+
+@pytest.mark.usefixtures("clock")
+def test_decimals_are_shown_with_all_their_digits(server: Server) -> None:
+    columns = {"depot": "string", "mean": "decimal", "wide": "decimal", "none": "decimal", "count": "int"}
+    found = [
+        {"depot": "east", "mean": "66.78394140", "wide": "1234567890123456.78", "none": None, "count": 1},
+        {"depot": "west", "mean": "9.00000000", "wide": "-2.00", "none": None, "count": 1},
+    ]
+    server.serve("depots", 200, rows(found, columns=columns))
+    shown = pipeline_page().run().dataframe[-1]
+
+    formats = {
+        name: config["type_config"] for name, config in json.loads(shown.proto.columns).items() if name != "_index"
+    }
+    assert formats == {"mean": {"type": "number", "format": "%.8f"}}
+    assert list(shown.value["wide"]) == ["1234567890123456.78", "-2.00"]  # more digits than a browser's number has
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_table_that_was_cut_short_says_so(server: Server) -> None:
+    server.serve("depots", 200, rows(ROWS) | {"next": "WyJlYXN0Il0="})
+
+    assert "The first 1,000 rows by key; there are more." in texts(pipeline_page().run())
+
+
+@pytest.mark.usefixtures("clock")
+def test_before_anything_was_counted_the_pages_name_the_command(server: Server) -> None:
+    nothing = {"version": 0, "mode": "empty", "cut": {}, "offsets": {}, "freshness": "error", "freshness_seconds": None}
+    server.answers["/pipelines/parcels"] = (200, STATUS | nothing)
+    server.answers["/pipelines/parcels/versions"] = (200, [])
+    for view in ("depots", "totals", "quarantine"):
+        server.serve(view, 200, rows([], **nothing))
+    server.answers["/quarantine"] = (200, [])
+
+    page = pipeline_page().run()
+    assert not page.exception
+    assert "`spark-submit app/streaming_job.py parcels`" in texts(page)
+    assert metrics(page)["Freshness"] == "never"
+    assert "■ stale · never" in texts(page)
+    assert "`spark-submit app/batch_job.py parcels`" in texts(layers_page().run())
+    page = operations_page().run()
+    assert "Every event was accepted." in texts(page)
+    assert "`spark-submit app/batch_job.py`" in texts(page)
+    assert not overview_page().run().exception
+
+
+@pytest.mark.parametrize(
+    ("freshness", "seconds", "badge"),
+    [("warn", 75.0, ":orange-badge[▲ late · 75 s ago]"), ("error", 600.0, ":red-badge[■ stale · 10 min ago]")],
+)
+@pytest.mark.usefixtures("clock")
+def test_a_speed_layer_that_is_behind_is_named_with_its_target(
+    server: Server, freshness: str, seconds: float, badge: str
+) -> None:
+    server.answers["/pipelines/parcels"] = (200, STATUS | {"freshness": freshness, "freshness_seconds": seconds})
+    page = pipeline_page().run()
+
+    assert badge in texts(page)
+    assert [warning.value for warning in page.warning] == [
+        f"**The speed layer is behind.** It counted last {badge.split(' · ')[1].rstrip(']')}; the target is 60 s. "
+        "See that it runs: `spark-submit app/streaming_job.py parcels`"
+    ]
+    assert badge in texts(overview_page().run())
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_batch_that_is_behind_is_named_with_its_target(server: Server) -> None:
+    server.answers["/pipelines/parcels"] = (200, STATUS | {"batch_late": True, "batch_seconds": 8_000.0})
+
+    assert [warning.value for warning in pipeline_page().run().warning] == [
+        "**The batch is behind.** Version 3 is of 2 h ago; the target is 60 min. Publish another: "
+        "`spark-submit app/batch_job.py parcels`"
+    ]
+
+
+@EVERY_PAGE
+@pytest.mark.usefixtures("clock")
+def test_what_the_api_refuses_is_shown_with_its_reason_and_no_numbers(server: Server, opened: Open) -> None:
+    server.fail(503, "Postgres does not answer; start it")
+    page = opened().run()
+
+    assert not page.exception
+    assert {error.value for error in page.error} == {"The API answers 503: Postgres does not answer; start it"}
+    assert (len(page.metric), len(page.dataframe)) == (0, 0)
+
+
+@EVERY_PAGE
+def test_what_was_read_last_stays_with_its_age_when_the_api_goes_away(
+    server: Server, clock: Clock, opened: Open
+) -> None:
+    page = opened().run()
+    shown = (metrics(page), len(page.dataframe), len(figures(page)))
+    server.close()
+    clock.now += 90
+    page.run()
+
+    assert not page.exception
+    assert (metrics(page), len(page.dataframe), len(figures(page))) == shown
+    said = [warning.value for warning in page.warning if "`python -m backend`" in warning.value]
+    assert said
+    assert all(warning.startswith("**Stale: read 90 s ago.** The API does not answer at") for warning in said)
+
+
+def test_a_badge_turns_when_the_api_goes_away(server: Server, clock: Clock) -> None:
+    page = pipeline_page().run()
+    server.close()
+    clock.now += 90
+
+    assert ":red-badge[■ not read for 90 s]" in texts(page.run())
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_lambda_page_says_what_a_publish_does_with_the_numbers_of_the_last() -> None:
+    page = layers_page().run()
+
+    said = texts(page)
+    assert "The speed layer adds to segment 5" in said
+    assert "The last time, 90 s ago, the cut moved by 30 messages to 150, and counting took 4 s (incremental)." in said
+    (meeting,) = (one.value for one in page.dataframe if "only speed" in one.value.columns)
+    assert meeting.to_dict("records")[0] | {"speed: below": None} == {
+        "partition": "files", "batch: below": 50, "speed: below": None, "Kafka ends at": None, "only speed": 0,
+        "waiting": None,
+    }  # fmt: skip
+    (versions,) = (one.value for one in page.dataframe if "state" in one.value.columns)
+    assert list(versions["state"]) == ["current", "replaced", "replaced"]
+    assert figures(page)[-1]["data"][0]["y"] == [4.2, 4.2, 4.2]
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_operations_page_lists_runs_and_what_was_not_accepted() -> None:
+    page = operations_page().run()
+
+    (runs,) = (one.value for one in page.dataframe if "state" in one.value.columns)
+    assert list(runs["version"]) == [3, 2, 1]
+    (reasons,) = (one.value for one in page.dataframe if "reason" in one.value.columns)
+    assert reasons.to_dict("records") == [{"pipeline": "parcels", "reason": "weight_missing", "events": 4}]
+
+
+def test_payloads_are_read_when_they_are_asked_for(server: Server, clock: Clock) -> None:
+    server.answers["/quarantine/samples"] = (503, {"detail": "HiveServer2 does not answer"})
+    page = operations_page().run()
+    assert "/quarantine/samples" not in server.asked
+
+    page.toggle[0].set_value(True).run()
+    assert [error.value for error in page.error if "Hive" in error.value] == [
+        "The API answers 503: HiveServer2 does not answer"
+    ]
+    sample = {"reason": "weight_missing", "topic": "parcel-scans", "partition": 0, "offset": 7, "payload": "{}"}
+    server.answers["/quarantine/samples"] = (200, [sample])
+    clock.now += 60
+    page.run()
+    assert sample in [row for one in page.dataframe for row in one.value.to_dict("records")]
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_overview_draws_a_tidemark_and_says_it_in_words() -> None:
+    page = overview_page().run()
+
+    html = "".join(one.proto.body for one in page.get("html"))
+    assert "version 3 counts 150 · speed layer 1,150 · waiting: Kafka was not read" in html
+    assert all(stage in html for stage in ("Kafka", "Speed layer", "Batch layer", "Merged views", "API"))
+
+
+def test_readers_share_one_reading(server: Server, clock: Clock) -> None:
+    for _ in range(5):
+        pipeline_page().run()
+
+    assert server.asked.count("/pipelines/parcels") == 1
+    clock.now += 1
+    pipeline_page().run()
+    assert server.asked.count("/pipelines/parcels") == 2
+
+
+def test_the_menu_has_a_page_for_each_pipeline(server: Server) -> None:
+    page = AppTest.from_file(str(HOME / "dashboard/app.py"), default_timeout=30).run()
+
+    assert not page.exception
+    assert [title.value for title in page.title] == ["Tidemark"]
+    assert server.asked[0] == "/pipelines"
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_pipeline_that_the_api_does_not_know_is_named(server: Server) -> None:
+    server.answers["/pipelines"] = (200, [PIPELINES[0] | {"name": "letters"}])
+
+    assert "The API knows no pipeline parcels." in texts(pipeline_page().run())
+
+
+def test_the_pages_ask_the_api_of_the_settings(server: Server) -> None:
+    assert sources().api.url == f"http://127.0.0.1:{server.port}" == f"http://127.0.0.1:{settings().api_port}"
+    assert META["pipeline"] == PIPELINES[0]["name"]

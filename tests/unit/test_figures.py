@@ -1,0 +1,152 @@
+"""The figures of charts: what each layer gives, where the cut is, and that no sign is a colour alone."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import figures
+from dashboard.figures import Part, parts
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def window(minute: int, count: int, length: int = 1) -> dict[str, Any]:
+    start = START + timedelta(minutes=minute)
+    end = start + timedelta(minutes=length)
+    return {"window_start": start.isoformat(), "window_end": end.isoformat(), "count": count}
+
+
+def traces(figure: Any) -> dict[str, Any]:
+    return {trace.name: trace for trace in figure.data}
+
+
+@given(
+    st.dictionaries(st.text("abc", max_size=2), st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=6),
+    st.booleans(),
+)
+def test_what_the_layers_give_adds_up_to_the_bar(given: dict[str, tuple[int, int]], complete: bool) -> None:
+    merged = [{"key": key, "n": batch + speed} for key, (batch, speed) in given.items()]
+    of_batch = [{"key": key, "n": batch} for key, (batch, _) in given.items() if batch]
+
+    for part in parts(merged, of_batch, "key", "n", complete=complete):
+        batch, speed = given[part.x]
+        if part.batch is None:
+            assert not complete
+            assert batch == 0  # a key of which nothing was read: it may have a part that was not
+        else:
+            assert (part.batch, part.speed, part.total) == (batch, speed, batch + speed)
+
+
+def test_rows_of_the_same_bar_add_up() -> None:
+    rows = [{"key": "a", "of": 1, "n": 2}, {"key": "b", "of": 1, "n": 5}, {"key": "a", "of": 2, "n": "1.5"}]
+
+    assert parts(rows, rows[:1], "key", "n") == [Part("a", 3.5, 2.0), Part("b", 5.0, 0)]
+
+
+def test_a_part_that_is_taken_away_is_said_as_such() -> None:
+    part = Part("d", 117.0, 120.0)
+
+    assert part.told == "batch 120 − speed 3 = 117"
+    drawn = traces(figures.ranking([part], "products", 2))
+    assert (drawn["batch"].x, drawn["speed"].x) == ((117.0,), (0,))
+
+
+def test_the_speed_layers_part_is_hatched_and_the_cut_is_labelled() -> None:
+    drawn = traces(figures.bars([Part("a", 3, 2), Part("b", 1, 0)], "n", 7))
+
+    assert drawn["speed"].marker.pattern.shape == "/"
+    assert drawn["batch"].marker.pattern.shape is None
+    assert (drawn["cut of version 7"].x, drawn["cut of version 7"].y) == (("a",), (2,))
+
+
+def test_bars_whose_parts_are_not_known_are_one() -> None:
+    assert [trace.name for trace in figures.ranking([Part("a", 3, None), Part("b", 1, 1)], "n", 7).data] == ["merged"]
+
+
+def test_values_in_an_order_have_their_letter_share_and_outline() -> None:
+    found = figures.ordered([Part("e", 3, 3), Part("x", 1, 1)], ("a", "e"))
+    assert [part.x for part in found] == ["a", "e", "x"]
+
+    drawn = figures.bars(found, "n", 1, colours=("#038141", "#e63e11"), share=True)
+    solid = traces(drawn)["batch"]
+    assert solid.marker.color == ("#038141", "#e63e11", figures.OUTLINE)
+    assert solid.marker.line.color == figures.OUTLINE
+    (texts,) = (trace.text for trace in drawn.data if trace.type == "scatter")
+    assert texts == ("<b>A</b> 0.0%", "<b>E</b> 75.0%", "<b>X</b> 25.0%")
+
+
+def test_the_window_that_is_open_is_lighter() -> None:
+    found = parts([window(2, 1), window(1, 5)], [], "window_start", "count")
+
+    assert [part.open for part in found] == [True, False]
+    assert traces(figures.windows(found, "count", 1))["speed"].marker.opacity == (0.55, 1)
+
+
+def test_of_windows_that_overlap_all_that_hold_the_newest_event_are_open() -> None:
+    found = parts([window(minute, 1, length=3) for minute in (4, 3, 2, 1)], None, "window_start", "count")
+
+    assert [part.open for part in found] == [True, True, True, False]
+
+
+def test_an_event_that_comes_days_late_does_not_make_the_others_small() -> None:
+    rows: list[Any] = [window(5_000, 1), window(4_999, 1), window(4_998, 1), window(0, 1)]
+
+    assert figures.recent(rows, 2) == rows[:2]
+    assert figures.recent(rows, 120) == rows[:3]
+    assert figures.recent([], 2) == []
+
+
+def test_a_line_stands_at_the_last_window_that_the_batch_counts_in() -> None:
+    rows = [window(3, 4), window(2, 4), window(1, 4)]
+    drawn = figures.windows(parts(rows, rows[1:], "window_start", "count"), "count", 9)
+
+    (line,) = drawn.layout.shapes
+    assert line.x0 == rows[1]["window_start"]
+    assert drawn.layout.annotations[0].text == "cut of version 9"
+
+
+def test_a_line_is_solid_up_to_the_cut_and_dotted_from_there() -> None:
+    rows = [window(3, 4), window(2, 3), window(1, 2), window(0, 1)]
+    drawn = figures.line(rows, "count", rows[2]["window_start"], 5, {"below": 2.0, "above": 3.0})
+    found = traces(drawn)
+
+    assert (found["batch"].y, found["speed"].y) == ((1, 2), (2, 3, 4))
+    assert (found["batch"].line.dash, found["speed"].line.dash) == (None, "dot")
+    texts = [annotation.text for annotation in drawn.layout.annotations]
+    assert texts == ["alert above 3", "cut of version 5"]
+
+
+def test_a_line_without_a_version_is_all_of_the_speed_layer() -> None:
+    found = traces(figures.line([window(1, 2), window(0, 1)], "count", None, 0, None))
+
+    assert (found["batch"].y, found["speed"].y) == ((), (1, 2))
+
+
+def test_marked_points_have_a_form_of_their_own_and_nulls_have_none() -> None:
+    rows: list[dict[str, Any]] = [
+        {"speed": "1.5", "miss": "2", "hazardous": True, "name": "A"},
+        {"speed": "2.5", "miss": "3", "hazardous": False, "name": "B"},
+        {"speed": "2.5", "miss": None, "hazardous": True, "name": "C"},
+    ]
+    found = traces(figures.scatter(rows, "speed", "miss", "hazardous", "name"))
+
+    assert (found["hazardous"].text, found["not hazardous"].text) == (("A",), ("B",))
+    assert found["hazardous"].marker.symbol != found["not hazardous"].marker.symbol
+    assert found["hazardous"].x == pytest.approx([1.5])
+
+
+def test_a_histogram_leaves_nulls_out() -> None:
+    (drawn,) = figures.histogram([{"of": "1.5"}, {"of": None}, {"of": "2"}], "of").data
+
+    assert drawn.x == (1.5, 2.0)
+
+
+def test_pipelines_are_told_apart_by_more_than_their_colour() -> None:
+    at = [(START, 0.5)]
+    drawn = figures.freshness({"one": at, "two": at})
+
+    assert len({trace.line.dash for trace in drawn.data}) == 2
+    assert {shape.y0 for shape in drawn.layout.shapes} == {1, 3}
