@@ -19,10 +19,12 @@ from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import free_port
+from embedded.spark import FIRST_COMPILER
 
+# Two sessions work on two cores: the second compiler would take from the tests more than it gives.
 LOCAL_SPARK = (
     "--master local[2] --driver-memory 2g --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 "
-    "--conf spark.ui.enabled=false"
+    f"--conf spark.ui.enabled=false --driver-java-options '{' '.join(FIRST_COMPILER)}'"
 )
 
 
