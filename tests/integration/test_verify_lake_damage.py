@@ -117,10 +117,10 @@ def test_every_damage_is_found_and_named(counted: Stack) -> None:
     for damage, (table, _, sides) in DAMAGES.items():
         for held, recount in sides.items():
             of_table = [one for one in found.differences if one.name == table]
-            (named,) = [one for one in of_table if _says(one.held, held) and _says(one.recount, recount)] or [None]
-            assert named, (damage, of_table)
+            named = [one for one in of_table if _says(one.held, held) and _says(one.recount, recount)]
+            assert len(named) == 1, (damage, of_table)
             if held == recount:
-                assert (named.held or "").endswith(" 2 times"), damage
+                assert (named[0].held or "").endswith(" 2 times"), damage
     assert found.differing == {
         name: sum(len(sides) for of, _, sides in DAMAGES.values() if of == name) for name in TABLES
     }
