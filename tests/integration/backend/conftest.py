@@ -66,6 +66,11 @@ class Layers:
                 messages = sum(count for count, _ in clients.values())
                 ledger.commit(before, before | {0: before.get(0, 0) + messages}, increments(**clients))
 
+    def look(self) -> None:
+        """Looks at the log, and finds nothing new."""
+        with closing(connect(self.database, Role.SPEED)) as connection:
+            Ledger(connection, PIPELINE).checked()
+
     def publish(self, pipeline: Pipeline, counted: pa.Table) -> None:
         """Publishes version 1 of a definition."""
         with closing(connect(self.database, Role.BATCH)) as connection:

@@ -91,7 +91,7 @@ def test_a_bad_limit_is_refused_with_what_is_allowed(client: FlaskClient, limit:
     (wrong,) = refused.body["parameters"]
     assert wrong["name"] == "limit"
     assert re.search(
-        "greater than or equal to 1|less than or equal to 10000|valid integer|as an integer", wrong["detail"]
+        "greater than or equal to 1|less than or equal to 10000|a whole number|as an integer", wrong["detail"]
     )
 
 

@@ -12,7 +12,7 @@ from app.pipelines.transactions import PIPELINE
 from app.settings import Settings
 from backend import create_app
 from backend.status import judged, standing
-from tests.integration.backend.conftest import VIEW, get
+from tests.integration.backend.conftest import VIEW, Layers, get
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_a_version_is_late_when_it_is_old_and_there_is_more_to_count(
     assert judged(PIPELINE, row)["batch_late"] is late
 
 
-@pytest.mark.usefixtures("layers")
-def test_every_pipeline_is_judged(client: FlaskClient) -> None:
+def test_every_pipeline_is_judged(client: FlaskClient, layers: Layers) -> None:
+    layers.look()
     found = {one["pipeline"]: one for one in get(client, "/freshness").body}
 
     assert list(found) == names()
@@ -52,8 +52,8 @@ def metrics(client: FlaskClient) -> dict[tuple[str, ...], float]:
     return {(one.name, *(label for _, label in sorted(one.labels.items()))): one.value for one in samples}
 
 
-@pytest.mark.usefixtures("layers")
-def test_metrics_count_answers_and_tell_where_the_pipelines_stand(client: FlaskClient) -> None:
+def test_metrics_count_answers_and_tell_where_the_pipelines_stand(client: FlaskClient, layers: Layers) -> None:
+    layers.look()
     for _ in range(3):
         client.get(VIEW)
     client.get("/nothing")
