@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HOME = Path(__file__).resolve().parents[1]
@@ -131,7 +131,8 @@ class Settings(BaseSettings):
     api_rate_limit: int = Field(
         1200, ge=0, le=10_000_000, description="Requests a minute that the API takes from one address; 0: any number"
     )
-    api_tokens: Path | None = Field(
+    # Empty as it stands in .env.example, and as compose gives what is not set, it names no file.
+    api_tokens: Annotated[Path | None, BeforeValidator(lambda path: path or None)] = Field(
         None, description="File with a bearer token a line that the API then asks for; the dashboard sends the first"
     )
     api_cors_origins: str = Field(

@@ -16,15 +16,17 @@ POSTGRES = "postgres"  # the administrator
 SQL = "tidemark_sql"  # the user of HiveServer2
 SPARK = "spark"  # what the processes of the Spark cluster share
 PGADMIN = "pgadmin"
+API = "api_token"  # what the API asks for where API_TOKENS names it
 # Who gets what. The first has them all: it is what the others are copies of.
 VOLUMES = {
-    "all": (POSTGRES, *Role, SQL, SPARK, PGADMIN),
+    "all": (POSTGRES, *Role, SQL, SPARK, PGADMIN, API),
     "postgres": (POSTGRES, Role.READ),
     "jobs": (Role.BATCH, Role.SPEED, Role.READ, SPARK),
     "spark": (SPARK,),
     "metastore": (Role.METASTORE,),
     "sql": (SQL,),
-    "api": (Role.READ, SQL),
+    "api": (Role.READ, SQL, API),
+    "dashboard": (API,),
     "pgadmin": (Role.READ, PGADMIN),
 }
 

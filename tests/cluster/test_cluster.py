@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -238,6 +239,22 @@ def test_after_down_and_up_nothing_is_lost_and_the_streams_go_on(run: Run, get: 
     assert count(run, "SELECT count(*) FROM housing") == rows == 506
     assert "verify: exact transactions.clients: " in verified
     assert "not exact" not in verified.lower()
+
+
+def test_the_api_asks_for_a_token_where_it_is_told_to(run: Run, ports: dict[str, int]) -> None:
+    token = run("docker compose exec -T api cat /run/secrets/tidemark/api_token").strip()
+    address = f"http://127.0.0.1:{ports['API_PORT']}/pipelines"
+    read = "from app.settings import settings; from dashboard.api import Api; print(Api(settings()).get('/pipelines'))"
+    run("API_TOKENS=/run/secrets/tidemark/api_token docker compose up -d --wait api dashboard")
+
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(address, timeout=30)
+    with urlopen(Request(address, headers={"Authorization": f"Bearer {token}"}), timeout=30) as answer:
+        assert answer.status == 200
+    assert "transactions" in run(f'docker compose exec -T dashboard python -P -c "{read}"')
+    run("docker compose up -d --wait api dashboard")
+    with urlopen(address, timeout=30) as answer:
+        assert answer.status == 200
 
 
 def test_pgadmin_is_up_and_knows_the_database(run: Run, ports: dict[str, int]) -> None:

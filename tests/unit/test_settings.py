@@ -184,3 +184,9 @@ def test_the_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in f"{found!r} {found}"
     assert found.pg_pwd is not None
     assert found.pg_pwd.get_secret_value() == "hunter2"
+
+
+def test_an_empty_name_of_the_tokens_file_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKENS", "")
+
+    assert Settings(_env_file=None).api_tokens is None
