@@ -62,7 +62,7 @@ def catching_up(stack: Stack, events: int, rounds: int) -> None:
 
 def latency(stack: Stack, events: int, rate: int, seconds: int) -> None:
     servers, found = stack.settings.kafka_bootstrap_servers, {}
-    for number, variant in enumerate((PLAIN, PLAIN_FIRSTS, TIDEMARK_FIRSTS)):
+    for number, variant in enumerate((PLAIN, TIDEMARK, PLAIN_FIRSTS, TIDEMARK_FIRSTS)):
         topic = f"latency-{number}"
         create_topic(servers, topic, PARTITIONS)
         print(f"\n{events:,} events, then {rate:,} a second for {seconds} s: {variant}", flush=True)
@@ -73,9 +73,9 @@ def latency(stack: Stack, events: int, rate: int, seconds: int) -> None:
         figures = "  ".join(f"{name} {result[name] * 1000:6,.0f}" for name in ("p50", "p99", "worst"))
         print(f"{variant:28}{figures}   of {result['events']:,} events")
         print(f"{'':28}" + ", ".join(f"{name} {value * 1000:.0f}" for name, value in result["phases"].items()))
-    for other in (PLAIN, PLAIN_FIRSTS):
-        ratios = (f"{name} {found[TIDEMARK_FIRSTS][name] / found[other][name]:.2f}" for name in ("p50", "p99"))
-        print(f"{TIDEMARK_FIRSTS} of {other}: {', '.join(ratios)}")
+    for own, other in ((TIDEMARK, PLAIN), (TIDEMARK_FIRSTS, PLAIN_FIRSTS), (TIDEMARK_FIRSTS, PLAIN)):
+        ratios = (f"{name} {found[own][name] / found[other][name]:.2f}" for name in ("p50", "p99"))
+        print(f"{own} of {other}: {', '.join(ratios)}")
 
 
 def answering(stack: Stack, keys: int, answers: int) -> None:

@@ -17,6 +17,7 @@ import psutil
 
 from app.ledger import Ledger
 from app.model import Pipeline
+from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
 from app.session import session
 from app.settings import settings
@@ -54,9 +55,9 @@ def main() -> None:
         checkpoint, own = f"{at.checkpoint_path}/plain-{number}", f"own_{number}"
         work: dict[str, Callable[[], None]] = {
             PLAIN: partial(baselines.catch_up, spark, servers, topic),
-            TIDEMARK: partial(tidemark, registered(at, own, topic, dedup=None)),
+            TIDEMARK: partial(tidemark, registered(at, own, topic, None)),
             PLAIN_FIRSTS: partial(baselines.catch_up_without_duplicates, spark, servers, topic, checkpoint),
-            TIDEMARK_FIRSTS: partial(tidemark, registered(at, f"{own}_firsts", topic)),
+            TIDEMARK_FIRSTS: partial(tidemark, registered(at, f"{own}_firsts", topic, PIPELINE.dedup)),
             BY_HAND: by_hand,
         }
         for name, one in work.items():

@@ -1,6 +1,7 @@
 """From the producer's call to the row in Postgres, at a steady rate, and how long each phase of a micro-batch takes.
 
-spark-submit bench/latency.py "plain Spark"|"plain Spark, no duplicates"|"tidemark, no duplicates" TOPIC RATE SECONDS
+spark-submit bench/latency.py VARIANT TOPIC RATE SECONDS
+    VARIANT is "plain Spark", "tidemark", or either with ", no duplicates"
     prints JSON: {"events": n, "p50": s, "p99": s, "worst": s, "phases": {name: median seconds}}
 """
 
@@ -20,11 +21,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from app.ledger import Ledger
+from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
 from app.session import SETTINGS, session
 from app.settings import Settings, settings
 from app.speed import Speed
-from bench import PLAIN, PLAIN_FIRSTS, TIDEMARK_FIRSTS, baselines
+from bench import PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines
 from bench.speed_layer import registered
 
 # Phases of Spark's own, by the names of its progress reports.
@@ -34,7 +36,9 @@ Visible = dict[int, float]  # when what a micro-batch has added could be read
 Phases = dict[str, list[float]]
 
 
-def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tuple[SparkSession, StreamingQuery]:
+def tidemark(
+    topic: str, at: Settings, visible: Visible, phases: Phases, *, firsts: bool = False
+) -> tuple[SparkSession, StreamingQuery]:
     class Timed(Speed):
         def write(self, events: DataFrame, batch: int) -> None:
             super().write(events, batch)
@@ -43,7 +47,8 @@ def tidemark(topic: str, at: Settings, visible: Visible, phases: Phases) -> tupl
                 phases.setdefault(f"batch: {name}", []).append(seconds)
 
     spark = session(at, "bench", streaming=True)
-    ledger = Ledger(connect(at, Role.SPEED), registered(at, "latency", topic))
+    pipeline = registered(at, "latency_firsts" if firsts else "latency", topic, PIPELINE.dedup if firsts else None)
+    ledger = Ledger(connect(at, Role.SPEED), pipeline)
     return spark, Timed(spark, ledger, at).start(accept_loss=False)
 
 
@@ -74,7 +79,8 @@ def main() -> None:
     visible: Visible = {}
     phases: Phases = {}
     start: dict[str, Callable[..., tuple[SparkSession, StreamingQuery]]] = {
-        PLAIN: plain, PLAIN_FIRSTS: partial(plain, firsts=True), TIDEMARK_FIRSTS: tidemark
+        PLAIN: plain, PLAIN_FIRSTS: partial(plain, firsts=True),
+        TIDEMARK: tidemark, TIDEMARK_FIRSTS: partial(tidemark, firsts=True),
     }  # fmt: skip
     spark, query = start[variant](topic, at, visible, phases)
     spark.conf.set("spark.sql.streaming.numRecentProgressUpdates", "100000")

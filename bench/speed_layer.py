@@ -10,7 +10,7 @@ from app.postgres import Role, connect
 from app.settings import Settings
 
 
-def registered(at: Settings, name: str, topic: str, dedup: Dedup | None = PIPELINE.dedup) -> Pipeline:
+def registered(at: Settings, name: str, topic: str, dedup: Dedup | None) -> Pipeline:
     """Transactions under another name and on another topic, known to Postgres, with nothing counted."""
     pipeline = replace(PIPELINE, name=name, topic=replace(PIPELINE.topic, name=topic), history=(), dedup=dedup)
     with closing(connect(at, Role.MIGRATE)) as connection:
