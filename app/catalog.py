@@ -62,19 +62,22 @@ class Catalog:
         self.spark.sql(f"CREATE TABLE IF NOT EXISTS `{self.database}`.`{table}` USING delta LOCATION {literal(path)}")
         logger.info("%s.%s registered in the Hive metastore at %s", self.database, table, path)
 
-    def partition(self, table: LakeTable, root: str, places: dict[str, str]) -> None:
+    def partition(self, table: LakeTable, root: str, places: dict[str, str]) -> bool:
         """Makes the partitions of a Parquet table those in `places`: {date: folder}. Others are forgotten.
 
         A partition that moves is in its new folder from one instant to the next. The metastore is asked where anything
         differs from what it was told last; where it does not answer, that is a warning, and the next call tries again.
+        Returns whether it knows them now.
         """
         if self._told.get(table.name) == places:
-            return
+            return True
         try:
             self._partition(table, root, places)
-            self._told[table.name] = places
         except (Py4JJavaError, PySparkException) as error:
             self._warn(table.name, error, "the next file or batch registers it")
+            return False
+        self._told[table.name] = places
+        return True
 
     def _partition(self, table: LakeTable, root: str, places: dict[str, str]) -> None:
         name = f"`{self.database}`.`{table.name}`"

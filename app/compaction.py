@@ -39,7 +39,11 @@ class Compaction:
             return
         with self.folders.locked() as standing:
             self.parquet.settle(standing)
-            self._clear(standing)
+        with self.folders.locked() as standing:
+            # A batch that was killed after it had named its folders may have told nobody: what readers are still
+            # pointed to must stay, as a query passes over a folder that is gone without a word.
+            if self.parquet.tell(standing):
+                self._clear(standing)
         if previous is None:
             self._write(events, standing)
         elif previous.cut == standing.cut:

@@ -110,11 +110,12 @@ class ParquetTable:
             return []
         return [status.getPath().getName() for status in self._files.listStatus(path) if status.isDirectory()]
 
-    def tell(self, standing: Standing) -> None:
-        """Tells the metastore where readers find each date, if they see this definition."""
-        if standing.published:
-            places = {date: f"{self.root}/{folder.path}" for date, folder in standing.of(self.name).items()}
-            self.catalog.partition(self.table, self.root, places)
+    def tell(self, standing: Standing) -> bool:
+        """Tells the metastore where readers find each date, if they see this definition. Returns whether it knows."""
+        if not standing.published:
+            return True
+        places = {date: f"{self.root}/{folder.path}" for date, folder in standing.of(self.name).items()}
+        return self.catalog.partition(self.table, self.root, places)
 
 
 class Parquet:
@@ -139,10 +140,10 @@ class Parquet:
         for table in self.tables.values():
             table.delete(ARRIVING)
 
-    def tell(self, standing: Standing) -> None:
-        """Tells the metastore where readers find what stands. To be called under the lock."""
-        for table in self.tables.values():
-            table.tell(standing)
+    def tell(self, standing: Standing) -> bool:
+        """Tells the metastore where readers find what stands. To be called under the lock. Returns whether it knows."""
+        told = [table.tell(standing) for table in self.tables.values()]
+        return all(told)
 
 
 def _date_of(path: str) -> str:

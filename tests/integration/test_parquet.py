@@ -275,6 +275,9 @@ def test_a_batch_that_fails_at_any_step_shows_every_event_once_before_and_after(
     with fault.happening(), pytest.raises(Failed):
         stack.batch()
     assert rows(asked, stack) == expected
+    with Fault(Compaction, "prepare", 1, before=False).happening(), pytest.raises(Failed):
+        stack.batch(full=True)  # whose first act is to delete what nobody refers to
+    assert rows(asked, stack) == expected
     stack.send(*on(SECOND, "4"))
     stack.write_parquet()
     expected.append((SECOND, "4"))
@@ -341,6 +344,31 @@ def test_a_metastore_that_does_not_answer_stops_nothing_and_is_told_later(
     stack.write_parquet()
     with cursor(database, SECONDS) as anew:
         assert rows(anew, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
+
+
+def test_batches_delete_no_folder_that_the_metastore_still_names(
+    hive_server: HiveServer, stack: Stack, metastore: Metastore, database: Settings
+) -> None:
+    stack.send(*on(FIRST, "1"))
+    stack.write_parquet()
+    stack.count_everything()
+    metastore.stop()
+    try:
+        stack.send(*on(FIRST, "2"))
+        stack.write_parquet()
+        stack.count_everything()
+        stack.batch(full=True)
+    finally:
+        metastore.start()
+    assert hive_server.running
+    with cursor(database, SECONDS) as anew:
+        assert rows(anew, stack) == dated(FIRST, "1", "2")
+        stack.batch(full=True)
+        stack.batch(full=True)
+        assert rows(anew, stack) == dated(FIRST, "1", "2")
+    assert (
+        len([folder for folder in root(stack).iterdir() if folder.name != "_arriving"]) == 2
+    )  # this one's and the last
 
 
 def test_the_tables_of_the_script_are_those_that_the_jobs_fill(asked: Any, new_stack: NewStack) -> None:
