@@ -38,11 +38,12 @@ class RolledUp:
         columns = [f'"{key}"' for key in self.view.keys]
         measures = [f'{_aggregate(measure)} AS "{measure.name}"' for measure in self.view.measures]
         grouped = f" GROUP BY {', '.join(columns)}" if columns else " HAVING count(*) > 0"
-        most = ""
+        named = most = ""
         if self.view.most:
+            named = " WHERE " + " AND ".join(["true", *(f"{key} IS NOT NULL" for key in columns)])
             order = [f'"{self.view.measures[0].name}" DESC NULLS LAST', *columns]
             most = f" ORDER BY {', '.join(order)} LIMIT {self.view.most}"
-        return f"SELECT {', '.join(columns + measures)} FROM ({self.of.outputs(states)}) AS rows{grouped}{most}"
+        return f"SELECT {', '.join(columns + measures)} FROM ({self.of.outputs(states)}) AS rows{named}{grouped}{most}"
 
     def merged_view(self) -> list[str]:
         """Statements that make what readers see of this definition, and of each layer, in place of those of another."""

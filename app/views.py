@@ -198,7 +198,7 @@ class Rollup(Declared):
     measures: those of the view, of all events in rows that share the keys.
 
     `last`: only of windows that end within this time before the newest one ends. `most`: only so many rows, those with
-    the highest first measure.
+    the highest first measure, and none of rows that have no key.
     """
 
     name: Name

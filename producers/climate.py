@@ -106,10 +106,10 @@ def occupancy(minute: int) -> float:
     return 0.2 if hour in (12, 18, 19) else 0.0
 
 
-def readings(buildings: int, random: Random) -> Iterator[Reading]:
-    """What all sensors measure, minute by minute, without end."""
+def readings(buildings: int, random: Random, named: str = "b") -> Iterator[Reading]:
+    """What all sensors of the buildings `named` so, with a number each, measure, minute by minute, without end."""
     places = itertools.product(range(1, buildings + 1), range(1, ROOMS + 1))
-    rooms = [Room(f"b{building}", f"{100 + room}", random.randint(*SEATS)) for building, room in places]
+    rooms = [Room(f"{named}{building}", f"{100 + room}", random.randint(*SEATS)) for building, room in places]
     sensors = [Sensor(room, name, random.gauss(0, 0.3)) for room in rooms for name in ("a", "b")]
     for minute in itertools.count(START):
         for room in rooms:

@@ -60,6 +60,7 @@ class Sensors:
     """
 
     buildings: int = 3
+    named: str = "b"  # the buildings: b1, b2, …
     duplicates: float = 0.0
     late: float = 0.0
     bad: float = 0.0
@@ -71,7 +72,7 @@ class Sensors:
         run = uuid4() if self.seed is None else uuid5(RUNS, repr(self))
         made = (
             self._message(random, f"{run}-{number:06d}", reading, clock())
-            for number, reading in zip(numbers, readings(self.buildings, random), strict=False)
+            for number, reading in zip(numbers, readings(self.buildings, random, self.named), strict=False)
         )
         return repeated(made, self.duplicates, random)
 
@@ -99,7 +100,9 @@ class Sensors:
 @percentage("--half-written", "Share of the files that can be seen while they are half-written")
 def main(run: Run, files: Path | None, twice: float, half_written: float, **mix: Any) -> None:
     """Send readings of sensors until --count is reached, or SIGINT or SIGTERM comes."""
-    messages = Sensors(seed=run.seed, **mix).messages(run.numbers(), now)
+    # A sensor has one way in: its readings have one order, which its alert follows.
+    named = "b" if files is None else "d"
+    messages = Sensors(seed=run.seed, named=named, **mix).messages(run.numbers(), now)
     if files is not None:
         folder = valid_settings().drops_path / "sensors" if files == DROPS else files
         outlet = Files(folder, messages_per_file(run.rate), twice, half_written, run.seed)

@@ -4,6 +4,7 @@ from app.model import (
     Alert, Check, Column, Count, Dedup, Derived, Example, LakeTable, Lines, Pipeline, Topic, Tumbling, View, spread,
 )  # fmt: skip
 
+CLEAN = ("reading_id", "sensor_id", "building", "room", "celsius", "humidity", "co2", "event_time")
 PIPELINE = Pipeline(
     name="sensors",
     description="Temperature, humidity and CO2 in rooms, by sensor and minute.",
@@ -31,14 +32,12 @@ PIPELINE = Pipeline(
         Check("temperature_impossible", "celsius between -40 and 60"),
         Check("humidity_impossible", "humidity between 0 and 100"),
         Check("co2_impossible", "co2 between 300 and 10000"),
+        Check("event_time_in_future", "event_time <= arrival + interval 1 day"),
     ),
     dedup=Dedup("reading_id", horizon="1 hour"),
     drops=True,
     lake=(
-        LakeTable(
-            "silver",
-            columns=("reading_id", "sensor_id", "building", "room", "celsius", "humidity", "co2", "event_time"),
-        ),
+        LakeTable("silver", columns=CLEAN),
         LakeTable("gold", view="minutes"),
     ),
     views=(

@@ -26,6 +26,7 @@ PIPELINE = Pipeline(
         Check("kind_unknown", "kind in ('near_earth_object', 'meteorite', 'exoplanet')"),
         Check("velocity_negative", "velocity_km_s >= 0"),
         Check("diameter_not_positive", "diameter_m > 0"),
+        Check("event_time_in_future", "event_time <= arrival + interval 1 day"),
     ),
     dedup=Dedup("observation_id", horizon="1 hour"),
     lake=(
@@ -55,9 +56,7 @@ PIPELINE = Pipeline(
         Rollup(
             "last_day", of="kinds", keys=("kind",), last="24 hours", description="One row a kind: the last 24 hours"
         ),
-        Rollup(
-            "fastest", of="fastest_hours", keys=(), last="24 hours", description="The five fastest of the last 24 hours"
-        ),
+        Rollup("fastest", of="fastest_hours", keys=(), last="24 hours", description="The five fastest of the last day"),
     ),
     charts=(
         Scatter("objects", "velocity_km_s", "miss_distance_ld", "hazardous", "name", "How near, and how fast"),

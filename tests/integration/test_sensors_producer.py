@@ -110,7 +110,9 @@ def test_a_reader_of_the_folder_sees_no_file_that_is_not_whole_and_final(tmp_pat
     assert len({len(found) for found in looks}) > 2
     assert all(found.items() <= looks[-1].items() for found in looks)
     lines = b"".join(looks[-1][name] for name in sorted(looks[-1])).splitlines()
-    expected = [json.loads(message.value) for message in Sensors(bad=1.0, seed=3).messages(range(20_000), now)]
+    expected = [
+        json.loads(message.value) for message in Sensors(named="d", bad=1.0, seed=3).messages(range(20_000), now)
+    ]
     assert [json.loads(line) | {"event_time": None} for line in lines] == [
         one | {"event_time": None} for one in expected
     ]
