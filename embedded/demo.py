@@ -3,12 +3,12 @@
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from types import FrameType
-from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -27,7 +27,9 @@ class Stopped(BaseException):
 
 
 console = Console()
-ROWS = 8  # of the merged view, shown
+ROWS = 8  # of a merged view, shown
+COLUMNS = 6
+TURN_SECONDS = 5  # that the view of a pipeline is shown before that of the next
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
 ARRIVE_SECONDS = 50  # that the events of --once take to arrive
 
@@ -75,40 +77,42 @@ def start(stack: Stack, bounded: bool) -> None:
 
 
 def overview(stack: Stack) -> Table:
-    """How far each pipeline is, or, of a single one, what it shows."""
+    """How far each pipeline is."""
     statuses = stack.query(
         "SELECT pipeline, version, (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(offsets)), "
         "round(extract(epoch FROM now() - fresh_at), 1) FROM serving.status ORDER BY pipeline"
     )
-    own = {name: status for name, *status in statuses if name in {pipeline.name for pipeline in stack.pipelines}}
-    if len(stack.pipelines) == 1:
-        return view_of(stack, stack.pipelines[0], own[stack.pipelines[0].name])
     table = Table("pipeline", "version", "messages counted", "seconds old")
-    for name, status in own.items():
-        table.add_row(name, *(f"{value:,}" for value in status))
+    for name, *status in statuses:
+        if name in {pipeline.name for pipeline in stack.pipelines}:
+            table.add_row(name, *(f"{value:,}" for value in status))
     return table
 
 
-def view_of(stack: Stack, pipeline: Pipeline, status: Sequence[Any]) -> Table:
-    """The first merged view of a pipeline as it is now; `status`: its version, messages counted, and age in seconds."""
+def view_of(stack: Stack, pipeline: Pipeline) -> Table:
+    """The first merged view of a pipeline as it is now: the rows of the newest window, or with the most in them."""
     relation = Relation(pipeline, pipeline.views[0])
-    names = pipeline.views[0].output_names
-    rows = stack.query(f'SELECT * FROM {relation.serving} ORDER BY "{names[len(relation.keys)]}" DESC LIMIT {ROWS}')
-    title = f"{pipeline.name}: version {status[0]}, {status[1]:,} messages counted, {status[2]} s old"
-    table = Table(*names, title=title, title_justify="left")
+    names = pipeline.views[0].output_names[:COLUMNS]
+    order = "window_start" if "window_start" in names else names[len(relation.keys)]
+    columns = ", ".join(f'"{name}"' for name in names)
+    rows = stack.query(f'SELECT {columns} FROM {relation.serving} ORDER BY "{order}" DESC NULLS LAST LIMIT {ROWS}')
+    table = Table(title=relation.serving, title_justify="left")
+    for name in names:
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     return table
 
 
 def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
-    """Shows the views, refreshed every second, until `stopped`."""
+    """Shows how far the pipelines are, and a merged view of each in turn, refreshed every second, until `stopped`."""
+    turns = (pipeline for pipeline in cycle(stack.pipelines) for _ in range(TURN_SECONDS))
     with Live(console=console, auto_refresh=False) as live:
         wait = Retrying(wait=wait_fixed(1), retry=retry_if_result(lambda done: not done))
 
         def look() -> bool:
             stack.require_running()
-            live.update(overview(stack), refresh=console.is_terminal)
+            live.update(Group(overview(stack), view_of(stack, next(turns))), refresh=console.is_terminal)
             return stopped()
 
         wait(look)

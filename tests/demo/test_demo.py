@@ -79,6 +79,7 @@ def test_a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
         until(lambda: log.stat().st_size > size, 60)  # events are sent
 
     assert counted(printed()) >= counted(bounded)
+    assert re.search(r"^serving\.\w+ *$", printed(), re.MULTILINE)  # what readers see of a pipeline
     assert left_behind(data) == []
 
 
