@@ -27,13 +27,13 @@ def parser(command: str) -> ArgumentParser:
 
 
 def bench(options: ArgumentParser) -> None:
-    """Measure the speed layer beside plain Spark and a consumer by hand, and the API, on servers of its own.
+    """Measure the layers beside plain Spark, a consumer by hand and each other, and the API, on servers of its own.
 
     Figures are ratios of one run: the machine's other work slows all sides alike.
     """
-    options.add_argument("what", nargs="?", choices=("api", "catching-up", "latency"), help="default: all")
+    options.add_argument("what", nargs="?", choices=("api", "batch", "catching-up", "latency"), help="default: all")
     _number(options, "events", "events that wait in the topic", 1_000_000)
-    _number(options, "rounds", "rounds of catching up that count", 3)
+    _number(options, "rounds", "rounds of catching up, or of batches, that count", 3)
     _number(options, "rate", "events a second after that", 1_000)
     _number(options, "seconds", "how long at that rate", 60)
     _number(options, "keys", "rows of the view that the API is asked for", 10_000)

@@ -15,7 +15,7 @@ import psutil
 from app.options import PORTS, parser
 from app.pipelines.transactions import PIPELINE
 from app.topics import create_topic
-from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, api
+from bench import BY_HAND, FULL, INCREMENTAL, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, api
 from bench.load import fill
 from embedded.process import free_port
 from embedded.spark import HOME, THROUGHPUT, submitting
@@ -39,6 +39,8 @@ def main() -> None:
         stack.start_kafka()
         if given.what in (None, "catching-up"):
             catching_up(stack, given.events, given.rounds)
+        if given.what in (None, "batch"):
+            batches(stack, given.events, given.rounds)
         if given.what in (None, "latency"):
             latency(stack, given.events, given.rate, given.seconds)
 
@@ -58,6 +60,18 @@ def catching_up(stack: Stack, events: int, rounds: int) -> None:
             f"{other}: {median(a / b for a, b in zip(found[name], found[other], strict=True)):.2f}" for other in others
         ]
         print(f"{name:28}{median(found[name]):22,.0f}   {', '.join(ratios)}")
+
+
+def batches(stack: Stack, events: int, rounds: int) -> None:
+    topic = "batches"
+    create_topic(stack.settings.kafka_bootstrap_servers, topic, PARTITIONS)
+    print(f"\nbatches over {events:,} events and a tenth more, {rounds} times", flush=True)
+    found = submit(stack, "batches", [topic, str(events), str(rounds)])
+    print("\nCPU-seconds of a batch, median\n")
+    for name, seconds in found.items():
+        print(f"{name:34}{median(seconds):8,.1f}")
+    shares = [some / whole for some, whole in zip(found[INCREMENTAL], found[FULL], strict=True)]
+    print(f"{INCREMENTAL} of {FULL}: {median(shares):.2f}")
 
 
 def latency(stack: Stack, events: int, rate: int, seconds: int) -> None:

@@ -4,7 +4,6 @@ spark-submit bench/catching_up.py TOPIC EVENTS ROUNDS    prints JSON: {name: [ev
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -12,8 +11,6 @@ from functools import partial
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-import psutil
 
 from app.ledger import Ledger
 from app.model import Pipeline
@@ -23,6 +20,7 @@ from app.session import session
 from app.settings import settings
 from app.speed import Speed
 from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines, consumer
+from bench.processor import processor_seconds
 from bench.speed_layer import registered
 
 
@@ -31,7 +29,6 @@ def main() -> None:
     at = settings()
     servers = at.kafka_bootstrap_servers
     spark = session(at, "bench", streaming=True)
-    jvm = psutil.Process(spark._jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]
 
     def tidemark(pipeline: Pipeline) -> None:
         with closing(connect(at, Role.SPEED)) as connection:
@@ -42,13 +39,6 @@ def main() -> None:
     def by_hand() -> None:
         with closing(connect(at, at.pg_admin)) as connection:  # no role of ours may make a temporary table
             consumer.catch_up(servers, topic, events, connection)
-
-    def rate(work: Callable[[], None]) -> float:
-        before = [process.cpu_times() for process in (jvm, psutil.Process(os.getpid()))]
-        work()
-        after = [process.cpu_times() for process in (jvm, psutil.Process(os.getpid()))]
-        used = sum(b.user + b.system - a.user - a.system for a, b in zip(before, after, strict=True))
-        return events / used
 
     found: dict[str, list[float]] = {}
     for number in range(rounds + 1):
@@ -61,7 +51,7 @@ def main() -> None:
             BY_HAND: by_hand,
         }
         for name, one in work.items():
-            measured = rate(one)
+            measured = events / processor_seconds(spark, one)
             print(f"round {number}: {name}: {measured:,.0f} events per CPU-second", file=sys.stderr, flush=True)
             if number:  # the first round warms up
                 found.setdefault(name, []).append(measured)

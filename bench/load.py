@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -32,14 +33,14 @@ def messages(seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
         time, number = time + timedelta(milliseconds=1), number + 1
 
 
-def fill(servers: str, topic: str, events: int) -> None:
-    """Sends `events` transactions as fast as the broker takes them.
+def fill(servers: str, topic: str, events: int, start: int = 0) -> None:
+    """Sends `events` transactions, those from number `start` on, as fast as the broker takes them.
 
     Raises:
         RuntimeError: the broker did not take all of them.
     """
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 50, "queue.buffering.max.messages": 2_000_000})
-    for _, (key, text) in zip(range(events), messages(), strict=False):
+    for key, text in islice(messages(), start, start + events):
         producer.produce(topic, text, key)
         producer.poll(0)
     _flush(producer)

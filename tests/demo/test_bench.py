@@ -22,6 +22,12 @@ def test_catching_up_is_measured_beside_plain_spark_and_a_consumer_by_hand() -> 
         assert re.search(rf"^{name}{FIGURE}   plain Spark.*:{RATIO}, consumer by hand:{RATIO}$", said, re.MULTILINE)
 
 
+def test_a_batch_over_what_is_new_is_measured_beside_one_over_all() -> None:
+    said = bench("batch", "--events", "2000", "--rounds", "1")
+
+    assert re.search(rf"^over a tenth of new events of over all events:{RATIO}$", said, re.MULTILINE)
+
+
 def test_the_time_until_an_event_is_visible_is_measured_with_its_phases() -> None:
     said = bench("latency", "--events", "2000", "--rate", "100", "--seconds", "3")
 

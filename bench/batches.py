@@ -1,0 +1,63 @@
+"""CPU-seconds of a batch over a tenth of new events, beside one over all events, in one Spark application.
+
+spark-submit bench/batches.py TOPIC EVENTS ROUNDS    prints JSON: {"incremental": [s, …], "full": [s, …]}
+"""
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from app.archive import Archive
+from app.batch import run
+from app.lake import Lake
+from app.ledger import Ledger
+from app.pipelines.transactions import PIPELINE
+from app.postgres import Role, connect
+from app.session import session
+from app.settings import settings
+from app.speed import Speed
+from bench import FULL, INCREMENTAL
+from bench.load import fill
+from bench.processor import processor_seconds
+from bench.speed_layer import registered
+
+
+def main() -> None:
+    topic, events, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    at = settings()
+    spark = session(at, "bench", streaming=True)
+    pipeline = registered(at, "batches", topic, PIPELINE.dedup)
+    lake = Lake(spark, at.lake_path, pipeline)
+
+    def count(start: int, more: int) -> None:
+        fill(at.kafka_bootstrap_servers, topic, more, start)
+        with closing(connect(at, Role.SPEED)) as connection:
+            ledger = Ledger(connection, pipeline)
+            for layer in (Speed(spark, ledger, at), Archive(lake, ledger, at)):
+                query = layer.start(accept_loss=False)
+                query.processAllAvailable()
+                query.stop()
+
+    def batch(full: bool) -> float:
+        with closing(connect(at, Role.BATCH)) as connection:
+            return processor_seconds(spark, lambda: run(lake, Ledger(connection, pipeline), at, full))
+
+    count(0, events)
+    batch(full=True)
+    found: dict[str, list[float]] = {INCREMENTAL: [], FULL: []}
+    for number in range(rounds + 1):
+        count(events + number * (events // 10), events // 10)
+        for name, measured in found.items():
+            seconds = batch(full=name == FULL)
+            print(f"round {number}: {name}: {seconds:.1f} CPU-seconds", file=sys.stderr, flush=True)
+            if number:  # the first round warms up
+                measured.append(seconds)
+    print(json.dumps(found))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()
