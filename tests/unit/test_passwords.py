@@ -1,11 +1,13 @@
 """Passwords of the containers: made once, each where it is needed, and none that anyone could guess."""
 
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
 from app.postgres import WeakPassword, require_strong
+from app.settings import HOME
 from cluster.passwords import VOLUMES, give, make
 
 
@@ -20,6 +22,14 @@ def root(tmp_path: Path) -> Path:
 def held(root: Path) -> dict[str, dict[str, str]]:
     """The content of each file of each volume."""
     return {volume.name: {file.name: file.read_text() for file in volume.iterdir()} for volume in root.iterdir()}
+
+
+def test_each_volume_is_mounted_on_a_folder_that_the_image_has() -> None:
+    compose = (HOME / "docker-compose.yml").read_text()
+    made = re.findall(r"/passwords/(\w+)", (HOME / "docker/Dockerfile").read_text())
+
+    assert sorted(made) == sorted(VOLUMES)
+    assert re.findall(r"- passwords-(\w+):/passwords/(\w+)", compose) == [(volume, volume) for volume in VOLUMES]
 
 
 def test_each_volume_gets_its_passwords_and_no_other(root: Path) -> None:
