@@ -114,9 +114,9 @@ class Settings(BaseSettings):
     openfoodfacts_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "https://world.openfoodfacts.org", description="Where the Open Food Facts API is, or a mirror of it"
     )
-    openfoodfacts_contact: str | None = Field(
-        None,
-        pattern=r"^[!-~]+$",
+    openfoodfacts_contact: str = Field(
+        "",
+        pattern=r"^[!-~]*$",
         description="Your e-mail address or URL, which Open Food Facts asks every program to name in its requests",
     )
     openfoodfacts_requests: int = Field(

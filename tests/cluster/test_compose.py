@@ -196,6 +196,12 @@ def test_every_variable_has_one_default_and_stands_in_the_example_file() -> None
     assert {name.upper() for name in Variables.model_fields} <= {name for name, _ in found}
 
 
+def test_the_producers_are_told_every_setting_of_open_food_facts(compose: dict[str, Any]) -> None:
+    wanted = {name.upper() for name in Settings.model_fields if name.startswith("openfoodfacts_")}
+
+    assert wanted | {"USE_API", "BATCH_LENGTH", "MAX_OFFSET"} <= set(compose["services"]["producers"]["environment"])
+
+
 def lines(file: str) -> list[list[str]]:
     """The words of each line of a configuration file that is no comment."""
     text = (HOME / "docker" / file).read_text()
