@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     hive_user: str = Field(
         "tidemark_sql",
         pattern=r"^[a-z][a-z0-9_]*$",
-        description="The user of HiveServer2; its password is the file SECRETS_PATH/<user>",
+        description="User of HiveServer2 (the cluster's: tidemark_sql); its password is the file SECRETS_PATH/<user>",
     )
     use_api: bool = Field(
         False, description="Whether food comes from the Open Food Facts API; else from the bundled sample"

@@ -13,7 +13,7 @@ from app.postgres import Role, WeakPassword, require_strong
 
 ROOT = Path("/passwords")  # a volume a folder
 POSTGRES = "postgres"  # the administrator
-SQL = "tidemark_sql"  # the user of HiveServer2
+SQL = "tidemark_sql"  # the user of HiveServer2, who has the default name
 SPARK = "spark"  # what the processes of the Spark cluster share
 PGADMIN = "pgadmin"
 API = "api_token"  # what the API asks for where API_TOKENS names it

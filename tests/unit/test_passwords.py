@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.postgres import WeakPassword, require_strong
-from app.settings import HOME
-from cluster.passwords import VOLUMES, give, make
+from app.settings import HOME, Settings
+from cluster.passwords import SQL, VOLUMES, give, make
 
 
 @pytest.fixture
@@ -30,6 +30,11 @@ def test_each_volume_is_mounted_on_a_folder_that_the_image_has() -> None:
 
     assert sorted(made) == sorted(VOLUMES)
     assert re.findall(r"- passwords-(\w+):/passwords/(\w+)", compose) == [(volume, volume) for volume in VOLUMES]
+
+
+def test_the_user_of_hiveserver2_is_the_one_that_has_a_password() -> None:
+    assert Settings.model_fields["hive_user"].default == SQL
+    assert "HIVE_USER" not in (HOME / "docker-compose.yml").read_text()
 
 
 def test_each_volume_gets_its_passwords_and_no_other(root: Path) -> None:
