@@ -37,6 +37,9 @@ class Variables(BaseSettings):
     spark_worker_memory: str = Field("4g", pattern=AMOUNT, description="Memory of a Spark worker for executors")
     spark_worker_limit: str = Field("6g", pattern=AMOUNT, description="Memory that the container of a worker may take")
     hive_server_memory: str = Field("768m", pattern=AMOUNT, description="Memory of HiveServer2's Java heap")
+    hive_server_limit: str = Field(
+        "1536m", pattern=AMOUNT, description="Memory that the container of HiveServer2 may take; 768m beside its heap"
+    )
     batch_every: int = Field(120, ge=1, description="Seconds between two runs of the batch job")
     producer_rate: int = Field(20, ge=0, description="Messages a second of each producer; 0: no limit")
 

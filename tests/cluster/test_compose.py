@@ -202,6 +202,27 @@ def test_the_producers_are_told_every_setting_of_open_food_facts(compose: dict[s
     assert wanted | {"USE_API", "BATCH_LENGTH", "MAX_OFFSET"} <= set(compose["services"]["producers"]["environment"])
 
 
+def amount(text: str) -> int:
+    """A number of bytes as the variables have it, in megabytes."""
+    return int(text[:-1]) * {"m": 1, "g": 1024}[text[-1]]
+
+
+@pytest.mark.parametrize(
+    ("service", "limit", "memory"),
+    [
+        ("spark-worker", "spark_worker_limit", "spark_worker_memory"),
+        ("hive-server", "hive_server_limit", "hive_server_memory"),
+    ],
+)
+def test_who_raises_the_memory_of_a_service_can_raise_its_limit(service: str, limit: str, memory: str) -> None:
+    text = (HOME / "docker-compose.yml").read_text().split(f"\n  {service}:\n")[1].split("\n\n")[0]
+    default = {name: amount(Variables.model_fields[name].default) for name in (limit, memory)}
+
+    assert f"mem_limit: ${{{limit.upper()}:-" in text
+    assert f"${{{memory.upper()}:-" in text
+    assert default[limit] >= default[memory] + 768
+
+
 def lines(file: str) -> list[list[str]]:
     """The words of each line of a configuration file that is no comment."""
     text = (HOME / "docker" / file).read_text()
