@@ -16,7 +16,7 @@ def _port(default: int, meaning: str) -> int:
 
 
 class Variables(BaseSettings):
-    """What docker compose is told; the containers themselves know other ports and none of this."""
+    """What docker compose is told; the containers themselves know other ports, and of this what it passes on."""
 
     bind_addr: str = Field("127.0.0.1", description="Address of this machine that ports are published at")
     kafka_advertised_host: str = Field(

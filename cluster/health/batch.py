@@ -3,13 +3,14 @@
 from app.settings import Settings
 from cluster.health import run
 from cluster.health.pipelines import require_none
+from cluster.variables import Variables
 
-OLD = 3600  # seconds; what a run and the pause before it may take
+RUN = 3600  # seconds that a run may take
 
 
 def check(at: Settings) -> None:
     old = "version = 0 OR published_at < now() - make_interval(secs => %(old)s)"
-    require_none(at, "published_at", old, OLD, "no version published since")
+    require_none(at, "published_at", old, RUN + Variables().batch_every, "no version published since")
 
 
 if __name__ == "__main__":

@@ -202,6 +202,12 @@ def test_the_producers_are_told_every_setting_of_open_food_facts(compose: dict[s
     assert wanted | {"USE_API", "BATCH_LENGTH", "MAX_OFFSET"} <= set(compose["services"]["producers"]["environment"])
 
 
+def test_the_health_check_of_the_batch_knows_how_often_it_runs(compose: dict[str, Any]) -> None:
+    batch = compose["services"]["batch"]
+
+    assert batch["command"][-2:] == ["--every", batch["environment"]["BATCH_EVERY"]]
+
+
 def amount(text: str) -> int:
     """A number of bytes as the variables have it, in megabytes."""
     return int(text[:-1]) * {"m": 1, "g": 1024}[text[-1]]
