@@ -235,13 +235,24 @@ def lines(file: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def test_spark_asks_for_the_secret_and_takes_nothing_over_http() -> None:
-    settings = {name: value for name, value, *_ in lines("spark/spark-defaults.conf")}
+@pytest.fixture
+def spark_defaults() -> dict[str, str]:
+    """The settings of every Spark process of the cluster."""
+    return {name: value for name, value, *_ in lines("spark/spark-defaults.conf")}
 
-    assert settings["spark.authenticate"] == "true"
-    assert settings["spark.master.rest.enabled"] == "false"
-    assert settings["spark.ui.killEnabled"] == "false"
-    assert "spark.authenticate.secret" not in settings
+
+def test_spark_asks_for_the_secret_and_takes_nothing_over_http(spark_defaults: dict[str, str]) -> None:
+    assert spark_defaults["spark.authenticate"] == "true"
+    assert spark_defaults["spark.master.rest.enabled"] == "false"
+    assert spark_defaults["spark.ui.killEnabled"] == "false"
+    assert spark_defaults["spark.master.ui.decommission.allow.mode"] == "DENY"
+    assert "spark.authenticate.secret" not in spark_defaults
+
+
+def test_what_executors_say_is_bounded(spark_defaults: dict[str, str]) -> None:
+    assert spark_defaults["spark.executor.logs.rolling.strategy"] == "size"
+    assert int(spark_defaults["spark.executor.logs.rolling.maxSize"]) <= 10 * 2**20
+    assert int(spark_defaults["spark.executor.logs.rolling.maxRetainedFiles"]) <= 3
 
 
 def test_postgres_asks_everyone_for_a_password() -> None:
