@@ -4,6 +4,7 @@ python3 cluster/host.py preflight docker compose …    fails unless this machin
 python3 cluster/host.py addresses docker compose …    where each service that runs is reached
 """
 
+import errno
 import json
 import shutil
 import socket
@@ -14,8 +15,10 @@ from contextlib import closing
 from typing import Any
 
 GIB = 1024**3
-MEMORY = 6 * GIB  # of the engine; with jobs and producers the stack was seen to use 6 GiB
+MEMORY = 8 * GIB  # of the machine; with jobs and producers the stack was seen to use 6 GiB
+KEPT = 0.1  # of the memory of a machine, which its kernel keeps to itself
 DISK = 12 * GIB  # images, and room for data
+DATA = 2 * GIB  # room for data, where the images are there
 COMPOSE = (2, 20)
 SECONDS = 60
 # What a port is for, by the port inside its container.
@@ -47,13 +50,14 @@ def preflight(compose: Sequence[str]) -> None:
         raise Unfit(
             f"docker compose is {version}; expected {'.'.join(map(str, COMPOSE))} or newer: bring it up to date"
         )
-    if engine["MemTotal"] < MEMORY:
+    if engine["MemTotal"] < MEMORY * (1 - KEPT):
         raise Unfit(
             f"Docker has {engine['MemTotal'] / GIB:.1f} GiB of memory; expected {MEMORY // GIB} GiB: give it more, "
             "or use ./scripts/demo, which needs less"
         )
-    _require_disk(engine["DockerRootDir"])
-    _require_ports(compose)
+    services = json.loads(_said([*compose, "config", "--format", "json"]))["services"]
+    _require_disk(engine["DockerRootDir"], DATA if _built(services) else DISK)
+    _require_ports(compose, services)
 
 
 def _engine() -> Any:
@@ -67,37 +71,55 @@ def _engine() -> Any:
     return info
 
 
-def _require_disk(folder: str) -> None:
+def _built(services: Any) -> bool:
+    """Whether every image is there; to build it anew after a change takes little room."""
+    images = {service["image"] for service in services.values()}
+    done = subprocess.run(
+        ["docker", "image", "inspect", *sorted(images)], check=False, capture_output=True, timeout=SECONDS
+    )
+    return done.returncode == 0
+
+
+def _require_disk(folder: str, room: int) -> None:
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
         return  # the engine runs on another machine, or in one of its own
-    if free < DISK:
-        raise Unfit(f"{folder} has {free / GIB:.1f} GiB free; expected {DISK // GIB} GiB: make room (docker system df)")
+    if free < room:
+        raise Unfit(f"{folder} has {free / GIB:.1f} GiB free; expected {room // GIB} GiB: make room (docker system df)")
 
 
-def _require_ports(compose: Sequence[str]) -> None:
+def _require_ports(compose: Sequence[str], services: Any) -> None:
     """Every port is free, or one of the range; or it is this stack that holds it."""
     held = {int(port["PublishedPort"]) for _, port in _published(compose)}
-    for service, port in _declared(compose):
+    for service, port in ((name, port) for name, about in services.items() for port in about.get("ports", [])):
         first, _, last = str(port["published"]).partition("-")
         wanted = range(int(first), int(last or first) + 1)
-        if not any(number in held or _free(port.get("host_ip", ""), number) for number in wanted):
-            raise Unfit(
-                f"port {port['published']} of {service} is taken by another program; stop that one, or choose "
-                "another port in .env (.env.example lists the names)"
-            )
+        obstacles = [None if number in held else _obstacle(port.get("host_ip", ""), number) for number in wanted]
+        if None not in obstacles:
+            raise Unfit(f"port {port['published']} of {service} {obstacles[0]}")
 
 
-def _free(host: str, port: int) -> bool:
+def _obstacle(host: str, number: int) -> str | None:
+    """Why a port cannot be published at an address of this machine, and what to do; None where nothing says so."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((host, port))
-        except OSError:
-            return False
-    return True
+            one.bind((host, number))
+        except PermissionError:
+            return None  # it is the engine that publishes, and it may do more than whoever asks it
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return (
+                    "is taken by another program; stop that one, or choose another port in .env (.env.example lists "
+                    "the names)"
+                )
+            return (
+                f"cannot be published at {host}: {error.strerror}; expected an address of this machine (ip address): "
+                "set BIND_ADDR to one in .env"
+            )
+    return None
 
 
 def addresses(compose: Sequence[str]) -> None:
@@ -109,12 +131,6 @@ def addresses(compose: Sequence[str]) -> None:
     order = {title[:12]: at for at, title in enumerate(TITLES.values())}
     for line in sorted(lines, key=lambda line: (order.get(line[:12], len(order)), line)):
         print(f"  {line}")
-
-
-def _declared(compose: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    for name, service in json.loads(_said([*compose, "config", "--format", "json"]))["services"].items():
-        for port in service.get("ports", []):
-            yield name, port
 
 
 def _published(compose: Sequence[str]) -> Iterator[tuple[str, Any]]:
