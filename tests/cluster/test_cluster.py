@@ -228,7 +228,11 @@ def test_a_role_that_reads_cannot_write(environment: dict[str, str]) -> None:
 def test_after_down_and_up_nothing_is_lost_and_the_streams_go_on(run: Run, get: Callable[[str], Any]) -> None:
     before = committed(get)
     rows = count(run, "SELECT count(*) FROM housing")
+    mounted = run("docker inspect --format '{{range .Mounts}}{{.Name}} {{end}}' $(docker compose ps --all --quiet)")
+    nameless = set(re.findall(r"\b[0-9a-f]{64}\b", mounted))
     run("./scripts/down")
+    assert nameless
+    assert not nameless & set(run("docker volume ls --quiet").split())
     seconds = timed(run, "./scripts/up --jobs", within=900)
     run("docker compose --profile jobs up -d --wait")
     until(lambda: all(now > before[name] for name, now in committed(get).items()), 300)
