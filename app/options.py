@@ -116,7 +116,7 @@ def status(_: ArgumentParser) -> None:
 def submit(options: ArgumentParser) -> None:
     """Run a Spark job on the cluster, if it is up, else on this machine; there also a server of the lake's tables.
 
-    TIDEMARK_ON=cluster or TIDEMARK_ON=here says which is meant.
+    TIDEMARK_ON=cluster or TIDEMARK_ON=here says which is meant; where SPARK_MASTER is set, that master runs it.
     """
     jobs = options.add_subparsers(required=True, metavar="JOB", title="jobs")
     for job in JOBS:

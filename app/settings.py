@@ -94,6 +94,16 @@ class Settings(BaseSettings):
         le=64,
         description="Pipelines of a batch or a verification, or views of a serving job, worked on side by side",
     )
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[[\d*,]+\])?|yarn|(spark|k8s)://\S+)$",
+        description="Master of the jobs of ./scripts/submit: local[*], spark://HOST:PORT, yarn or k8s://URL",
+    )
+    spark_driver_host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[\w.-]+$",
+        description="Address of this machine where executors reach a job of ./scripts/submit; it listens there",
+    )
     hive_metastore_uri: Annotated[str, AfterValidator(_thrift_uri)] = Field(
         "thrift://127.0.0.1:9083", description="Where the Hive metastore listens, as thrift://HOST:PORT"
     )

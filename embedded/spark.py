@@ -1,4 +1,4 @@
-"""Running the Spark jobs on this machine: `spark-submit` with a local master.
+"""Running the Spark jobs from this machine: `spark-submit` with a local master, or by hand with that of SPARK_MASTER.
 
 python -m embedded.spark batch transactions --full
 """
@@ -9,9 +9,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
+from pydantic import ValidationError
 
+from app.settings import settings
 from embedded.process import LOCALHOST, Server
 
 HOME = Path(__file__).resolve().parents[1]
@@ -31,8 +34,20 @@ FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "
 THROUGHPUT = ("-XX:+UseParallelGC",)  # for the others
 
 
-def command(job: str, arguments: Sequence[str] = (), memory: str = "1g", bounded: bool = False) -> list[str]:
-    """The command that runs a job on all cores of this machine; `bounded`: for a few minutes, whatever job it is.
+class Spark(NamedTuple):
+    """Where a job runs: its master, and the address of this machine where the executors reach the job."""
+
+    master: str = "local[*]"
+    driver: str = LOCALHOST
+
+
+HERE = Spark()  # on all cores of this machine
+
+
+def command(
+    job: str, arguments: Sequence[str] = (), memory: str = "1g", bounded: bool = False, on: Spark = HERE
+) -> list[str]:
+    """The command that runs a job; `bounded`: for a few minutes, whatever job it is.
 
     Raises:
         KeyError: there is no such job; the message lists those there are.
@@ -40,20 +55,20 @@ def command(job: str, arguments: Sequence[str] = (), memory: str = "1g", bounded
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
     java = FIRST_COMPILER if bounded or job in SHORT else THROUGHPUT
-    return submitting(HOME / JOBS[job], arguments, memory, java)
+    return submitting(HOME / JOBS[job], arguments, memory, java, on)
 
 
-def submitting(script: Path, arguments: Sequence[str], memory: str, java: Sequence[str]) -> list[str]:
-    """The command that runs a script in a Spark application on all cores of this machine, with options for Java."""
+def submitting(script: Path, arguments: Sequence[str], memory: str, java: Sequence[str], on: Spark = HERE) -> list[str]:
+    """The command that runs a script in a Spark application, with options for Java."""
     java = [f"-Dlog4j2.configurationFile=file:{HOME}/conf/log4j2.properties", *java]
-    settings = {
-        "spark.driver.host": LOCALHOST,
-        "spark.driver.bindAddress": LOCALHOST,
+    conf = {
+        "spark.driver.host": on.driver,
+        "spark.driver.bindAddress": on.driver,
         "spark.ui.enabled": "false",
     }
-    options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    options = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     return [
-        *("spark-submit", "--master", os.environ.get("SPARK_MASTER", "local[*]"), "--driver-memory", memory),
+        *("spark-submit", "--master", on.master, "--driver-memory", memory),
         *("--driver-java-options", " ".join(java), *options),
         *(str(script), *arguments),
     ]
@@ -82,10 +97,13 @@ class SparkJob(Server):
 
 def main() -> None:
     try:
-        words = command(sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:])
+        on = Spark(settings().spark_master, settings().spark_driver_host)
+        words = command(sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:], on=on)
     except KeyError as error:
         sys.exit(f"usage: submit JOB [ARGUMENT …]: {error.args[0]}")
-    os.environ.setdefault("SPARK_LOCAL_IP", LOCALHOST)
+    except ValidationError as error:
+        sys.exit(f"Error: {error}")
+    os.environ.setdefault("SPARK_LOCAL_IP", on.driver)
     os.execvp(words[0], words)  # noqa: S606
 
 

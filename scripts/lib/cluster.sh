@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The cluster of docker-compose.yml, from any folder. Needs scripts/lib/environment.sh first.
 #
-# Reads: TIDEMARK_ON  cluster: run there; here: on this machine      (default: the cluster if it is up, else here)
+# Reads: TIDEMARK_ON   cluster: run there; here: on this machine     (default: the cluster if it is up, else here)
+#        SPARK_MASTER  set, here or in .env: a master of one's own, so not the cluster
 
 TIDEMARK_COMPOSE=(docker compose --project-directory "$TIDEMARK_HOME" --file "$TIDEMARK_HOME/docker-compose.yml")
 
@@ -15,6 +16,7 @@ tidemark_on_cluster() { # whether a command is meant for the cluster
       exit 2
       ;;
   esac
+  if [[ -n ${SPARK_MASTER:-} ]] || grep -qs '^SPARK_MASTER=' "$TIDEMARK_HOME/.env"; then return 1; fi
   command -v docker >/dev/null && [[ -n $("${TIDEMARK_COMPOSE[@]}" ps --status running --quiet spark-master 2>/dev/null) ]] || return 1
   tidemark_say "on the cluster that runs in Docker (TIDEMARK_ON=here: on this machine instead)"
 }

@@ -40,3 +40,51 @@ def test_down_leaves_no_volume_without_a_name_behind(docker: Docker, option: str
     remove, down = (line.split("--profile submit ")[1].split() for line in asked.read_text().splitlines())
     assert remove == ["rm", "--stop", "--force", "--volumes"]
     assert down == ["down", "--remove-orphans", *forgotten]
+
+
+WHERE = """
+    . ./scripts/lib/environment.sh && . ./scripts/lib/cluster.sh
+    TIDEMARK_HOME=$HOME
+    if tidemark_on_cluster; then echo cluster; else echo here; fi
+"""
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Asks whether a command is meant for the cluster, with a file `.env` and variables of the environment."""
+    for name in ("TIDEMARK_ON", "SPARK_MASTER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def call(file: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / ".env").write_text(file)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return run(WHERE)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("runs", "given", "expected"),
+    [
+        ("echo 1a2b", {}, "cluster"),
+        ("true", {}, "here"),
+        ("echo 1a2b", {"SPARK_MASTER": "spark://master.example:7077"}, "here"),
+        ("echo 1a2b", {"file": "SPARK_MASTER=yarn\n"}, "here"),
+        ("echo 1a2b", {"file": "#SPARK_MASTER=local[*]\n"}, "cluster"),
+        ("echo 1a2b", {"TIDEMARK_ON": "here"}, "here"),
+        ("true", {"TIDEMARK_ON": "cluster"}, "cluster"),
+        ("true", {"TIDEMARK_ON": "cluster", "SPARK_MASTER": "yarn"}, "cluster"),
+    ],
+)
+def test_a_command_is_for_the_cluster_that_runs_unless_another_is_meant(
+    docker: Docker,
+    where: Callable[..., subprocess.CompletedProcess[str]],
+    runs: str,
+    given: dict[str, str],
+    expected: str,
+) -> None:
+    docker(runs)
+
+    assert where(**given).stdout == f"{expected}\n"

@@ -120,6 +120,8 @@ def test_a_setting_cannot_be_changed_after_it_was_read() -> None:
         ("HIVE_SERVER_PORT", "0", "greater than or equal to 1"),
         ("HIVE_SERVER_PORT", "65536", "less than or equal to 65535"),
         ("HIVE_USER", "../postgres", "match pattern"),
+        ("SPARK_MASTER", "master.example:7077", "match pattern"),
+        ("SPARK_DRIVER_HOST", "http://192.0.2.7", "match pattern"),
         ("USE_API", "maybe", "valid boolean"),
         ("BATCH_LENGTH", "0", "greater than or equal to 1"),
         ("BATCH_LENGTH", "101", "less than or equal to 100"),
@@ -133,6 +135,24 @@ def test_a_bad_value_is_refused_with_the_name_and_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
 ) -> None:
     assert allowed in refusal(monkeypatch, variable, value)
+
+
+@pytest.mark.parametrize(
+    "master",
+    ["local", "local[2]", "local[*,4]", "spark://a:7077", "spark://a:7077,b:7077", "yarn", "k8s://https://a:6443"],
+)
+def test_whatever_spark_takes_for_a_master_is_taken(monkeypatch: pytest.MonkeyPatch, master: str) -> None:
+    monkeypatch.setenv("SPARK_MASTER", master)
+
+    assert Settings(_env_file=None).spark_master == master
+
+
+def test_the_file_that_the_documentation_shows_is_one_of_settings(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```text\n([A-Z_]+=.*?)```", (HOME / "docs/cluster.md").read_text(), re.DOTALL)
+    shown = dict(line.split("=", 1) for line in text.splitlines())
+    found = configured(tmp_path, text)
+
+    assert {name: getattr(found, name.lower()) for name in shown} == shown
 
 
 @pytest.mark.parametrize("url", [PG_URL, f"jdbc:{PG_URL}"])

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 
 from app.options import PORTS
-from app.settings import HOME
+from app.settings import HOME, Settings
 from embedded import spark, stack
 from embedded.process import Server, free_port
 from embedded.stack import OWNED, Ports, Stack
@@ -26,17 +27,45 @@ def test_what_a_reset_forgets_is_the_data_and_nothing_else_in_the_folder(tmp_pat
         assert {path.name for path in tmp_path.iterdir()} == {"lock", "mine"}
 
 
-def test_a_job_on_this_machine_listens_on_the_loopback_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    replaced: list[str] = []
-    monkeypatch.setattr(os, "execvp", lambda _, words: replaced.extend(words))
-    monkeypatch.setattr(sys, "argv", ["submit", "batch", "transactions", "--full"])
-    monkeypatch.delenv("SPARK_LOCAL_IP", raising=False)
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """What ./scripts/submit runs where the settings are these; its environment is that of the test."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    spark.main()
+    for name in ("SPARK_LOCAL_IP", "SPARK_MASTER", "SPARK_DRIVER_HOST"):
+        os.environ.pop(name, None)
+
+    def call(**given: str) -> list[str]:
+        replaced: list[str] = []
+        monkeypatch.setattr(os, "execvp", lambda _, words: replaced.extend(words))
+        monkeypatch.setattr(sys, "argv", ["submit", "batch", "transactions", "--full"])
+        monkeypatch.setattr(spark, "settings", lambda: Settings(_env_file=None, **given))  # type: ignore[arg-type]
+        spark.main()
+        return replaced
+
+    return call
+
+
+def test_a_job_on_this_machine_listens_on_the_loopback_alone(submitted: Callable[..., list[str]]) -> None:
+    replaced = submitted()
 
     assert os.environ["SPARK_LOCAL_IP"] == "127.0.0.1"
     assert "spark.driver.bindAddress=127.0.0.1" in replaced
+    assert replaced[:3] == ["spark-submit", "--master", "local[*]"]
     assert replaced[-2:] == ["transactions", "--full"]
+
+
+def test_a_job_of_another_master_is_reached_where_the_settings_say(submitted: Callable[..., list[str]]) -> None:
+    replaced = submitted(spark_master="spark://master.example:7077", spark_driver_host="192.0.2.7")
+
+    assert os.environ["SPARK_LOCAL_IP"] == "192.0.2.7"
+    assert {"spark.driver.host=192.0.2.7", "spark.driver.bindAddress=192.0.2.7"} <= set(replaced)
+    assert replaced[:3] == ["spark-submit", "--master", "spark://master.example:7077"]
+
+
+def test_the_jobs_of_the_stack_run_on_this_machine_whatever_the_master(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_MASTER", "spark://master.example:7077")
+
+    assert spark.command("batch")[:3] == ["spark-submit", "--master", "local[*]"]
 
 
 @pytest.mark.parametrize("job", spark.JOBS)
