@@ -7,6 +7,7 @@
 TIDEMARK_COMPOSE=(docker compose --project-directory "$TIDEMARK_HOME" --file "$TIDEMARK_HOME/docker-compose.yml")
 
 tidemark_on_cluster() { # whether a command is meant for the cluster
+  local found
   case ${TIDEMARK_ON:-} in
     cluster) return 0 ;;
     here) return 1 ;;
@@ -17,7 +18,12 @@ tidemark_on_cluster() { # whether a command is meant for the cluster
       ;;
   esac
   if [[ -n ${SPARK_MASTER:-} ]] || grep -qs '^SPARK_MASTER=' "$TIDEMARK_HOME/.env"; then return 1; fi
-  command -v docker >/dev/null && [[ -n $("${TIDEMARK_COMPOSE[@]}" ps --status running --quiet spark-master 2>/dev/null) ]] || return 1
+  command -v docker >/dev/null || return 1
+  found=$("${TIDEMARK_COMPOSE[@]}" ps --status running --quiet spark-master) || {
+    tidemark_say "on this machine, as Docker does not answer"
+    return 1
+  }
+  [[ -n $found ]] || return 1
   tidemark_say "on the cluster that runs in Docker (TIDEMARK_ON=here: on this machine instead)"
 }
 

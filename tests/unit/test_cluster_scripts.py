@@ -88,3 +88,14 @@ def test_a_command_is_for_the_cluster_that_runs_unless_another_is_meant(
     docker(runs)
 
     assert where(**given).stdout == f"{expected}\n"
+
+
+def test_docker_that_does_not_answer_is_said_with_its_reason(
+    docker: Docker, where: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    docker("echo permission denied >&2; exit 1")
+
+    done = where()
+
+    assert done.stdout == "here\n"
+    assert done.stderr == "permission denied\ntidemark: on this machine, as Docker does not answer\n"
