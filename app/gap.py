@@ -8,6 +8,11 @@ from app.log import Log
 
 logger = logging.getLogger(__name__)
 REMEDY = "Restore Kafka's data, or give the pipeline another name, under which it starts anew with what Kafka has now"
+REST = "What the master dataset holds of them comes back with the next batch; to go on without the rest"
+LOST = (
+    "The master dataset is empty, and the pipeline has read the topic before: put the lake back from a copy, or point "
+    "LAKE_PATH to where it was; to go on without what is missing"
+)
 
 
 class OffsetGap(Exception):
@@ -26,7 +31,8 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
     """Where `layer` goes on in every partition, given where it stands and what Kafka still has.
 
     A topic that was never read starts at its earliest offsets; otherwise what is missing must be accepted. Either way
-    it is recorded in tidemark.loss.
+    it is recorded in tidemark.loss. Where the archive has nothing, another layer may have read: then the master dataset
+    has been lost. The other layers may begin anew: the next batch brings them what the master dataset holds.
 
     Raises:
         TopicRemade: the topic has another id than the one that the ledger's offsets are of.
@@ -47,18 +53,27 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
                 f"{partition}, Kafka ends at {end.get(partition, 0)}: the topic has lost messages. {REMEDY}"
             )
     missing = {p: offset for p, offset in earliest.items() if offset > found.get(p, 0)}
-    if missing and found and not accept_loss:
+    lost = layer == "archive" and not found and _has_counted(ledger)
+    if missing and (found or lost) and not accept_loss:
         gaps = "; ".join(
             f"topic {topic.topic} partition {p}: expected offset {found.get(p, 0)}, Kafka starts at {offset}"
             for p, offset in sorted(missing.items())
         )
         raise OffsetGap(
             f"gap in the {layer} layer of {pipeline.name}: {gaps}. The messages between are no longer in Kafka; a "
-            "longer retention.ms of the topic prevents this. What the master dataset holds of them comes back with the "
-            "next batch; to go on without the rest, start once: "
+            f"longer retention.ms of the topic prevents this. {LOST if lost else REST}, start once: "
             f"spark-submit app/streaming_job.py {pipeline.name} --accept-loss"
         )
     if missing:
         logger.warning("%s: the %s layer goes on at %s; the messages before are lost", pipeline.name, layer, missing)
         losses.record(ledger, layer, {p: (found.get(p, 0), offset) for p, offset in missing.items()})
     return {p: max(found.get(p, 0), offset) for p, offset in earliest.items()}
+
+
+def _has_counted(ledger: Ledger) -> bool:
+    """Whether any definition of the pipeline has read its topic."""
+    with ledger.transaction() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM tidemark.ledger WHERE pipeline = %(pipeline)s AND offsets <> '{}')", ledger.key
+        )
+        return bool(cursor.fetchone()[0])

@@ -1,8 +1,12 @@
 """Messages that Kafka has deleted before they were read: the job stops and says so, or goes on as it is told."""
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
+from threading import Timer
 
 import pytest
 from kafka import TopicPartition
@@ -10,8 +14,13 @@ from kafka.admin import KafkaAdminClient
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
+from app import streaming_job
 from app.gap import LogShorter, OffsetGap, TopicRemade
+from app.job import connected
+from app.lake import Lake
+from app.postgres import Role
 from app.topics import create_topic
+from app.watch import Watch
 from tests.integration.conftest import Stack, event
 
 LOSSES = "SELECT layer, partition, first_offset, next_offset FROM tidemark.loss WHERE pipeline = %s ORDER BY layer"
@@ -57,6 +66,57 @@ def test_a_gap_stops_both_layers_until_the_loss_is_accepted(stack: Stack, admin:
     assert stack.verify().exact
     assert stack.batch().accepted == 4
     assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+
+
+def test_a_master_dataset_that_was_lost_is_a_gap_where_kafka_no_longer_has_what_was_read(
+    stack: Stack, admin: KafkaAdminClient, tmp_path: Path
+) -> None:
+    name = stack.pipeline.name
+    stack.send(event("1"), event("2"), event("3"), partition=0)
+    stack.send(event("4"), partition=1)
+    stack.count_everything()
+    expire(admin, stack, partition=0, before=2)
+    stack.settings = stack.settings.model_copy(update={"lake_path": f"file://{tmp_path}"})
+    stack.lake = Lake(stack.spark, stack.settings.lake_path, stack.pipeline)
+    changed = stack.define(checks=())  # a new definition, which has read nothing
+    for other in (stack, changed):
+        said = f"{name}: topic {name} partition 0: expected offset 0, Kafka starts at 2.*LAKE_PATH.* --accept-loss"
+        with pytest.raises(OffsetGap, match=f"gap in the archive layer of {said}"):
+            other.archive()
+    assert stack.owner(LOSSES, name) == []
+    assert stack.bronze() == []
+
+    stack.archive(accept_loss=True)
+
+    assert stack.owner(LOSSES, name) == [("archive", 0, 0, 2)]
+    assert stack.batch(full=True).accepted == 2
+
+
+def test_a_master_dataset_that_was_lost_is_read_again_where_kafka_has_everything(stack: Stack, tmp_path: Path) -> None:
+    stack.send(event("1"), event("2"), event("3"))
+    stack.count_everything()
+    stack.settings = stack.settings.model_copy(update={"lake_path": f"file://{tmp_path}"})
+    stack.lake = Lake(stack.spark, stack.settings.lake_path, stack.pipeline)
+    stack.archive()
+    assert len(stack.bronze()) == 3
+    assert stack.batch(full=True).accepted == 3
+
+
+@pytest.mark.usefixtures("default_signals")
+def test_a_new_pipeline_starts_where_its_old_topic_starts(
+    stack: Stack, admin: KafkaAdminClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    stack.send(event("1"), event("2"), event("3"), partition=0)
+    expire(admin, stack, partition=0, before=2)
+    for _ in range(2):
+        with connected(stack.settings, Role.SPEED) as connect:
+            watch = Watch(stack.spark)
+            streaming_job.start(stack.pipeline, watch, stack.settings, connect, accept_loss=False)
+            Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            watch.until_stopped()
+    assert stack.owner(LOSSES, stack.pipeline.name) == [("archive", 0, 0, 2), ("speed", 0, 0, 2)]
+    assert "the archive layer goes on at {0: 2}; the messages before are lost" in caplog.text
+    assert stack.count_everything().accepted == 1
 
 
 def test_a_loss_that_the_archive_had_read_comes_back_with_the_next_batch(stack: Stack, admin: KafkaAdminClient) -> None:
