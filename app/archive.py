@@ -53,6 +53,11 @@ class Archive:
         )
         return self.query
 
+    def check(self) -> None:
+        """Raises an error of `check_log` where Kafka no longer has what comes next."""
+        with log(self.settings.kafka_bootstrap_servers, self.topic) as topic:
+            check_log(self.ledger, "archive", self.held, topic, accept_loss=False)
+
     def holds(self, offsets: Offsets) -> bool:
         """Whether the master dataset holds all below these offsets."""
         return all(self.held.get(partition, 0) >= offset for partition, offset in offsets.items())

@@ -93,6 +93,11 @@ class Firsts(ABC):
         )
         return self.query
 
+    def check(self) -> None:
+        """Raises an error of `check_log` where Kafka no longer has what comes next."""
+        with log(self.settings.kafka_bootstrap_servers, self.pipeline.topic.name) as topic:
+            check_log(self.ledger, self.layer, self.taken(), topic, accept_loss=False)
+
     def bounds(self, batch: int) -> tuple[Offsets, Offsets]:
         """The offsets at which a micro-batch starts and before which it ends.
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from pyspark.errors import StreamingQueryException
@@ -18,6 +19,7 @@ from app.speed import Speed
 
 logger = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks
+DATA_LOSS = "failOnDataLoss"  # which each of Spark's errors about lost messages names
 LOOK_SECONDS = 0.1  # between two looks at an archive that is to reach the end
 
 
@@ -66,14 +68,17 @@ class Watch:
         self._end()
 
     def _look(self) -> None:
-        for query in [*self._queries(), *(archive.query for archive in self._archives)]:
+        of_topics: list[Firsts | Archive] = [*self._firsts(), *self._archives]
+        for layer in of_topics:
+            _refuse_failed(layer.query, layer.check)
+        for query in self._drops:
             _refuse_failed(query)
         for speed, ledger in self._speeds:
             if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
                 ledger.checked(ago=speed.interval)  # it has looked no longer ago than that
-        for layer in self._firsts():
-            if layer.outdated():
-                layer.renew()
+        for first in self._firsts():
+            if first.outdated():
+                first.renew()
 
     def _end(self) -> None:
         for query in self._queries():
@@ -100,7 +105,7 @@ def _reach(archive: Archive, offsets: Offsets) -> None:
     """Waits until an archive holds all below these offsets: until its next append, if it does not yet."""
 
     def holds() -> bool:
-        _refuse_failed(archive.query)
+        _refuse_failed(archive.query, archive.check)
         return archive.holds(offsets)
 
     seconds = archive.settings.archive_wait
@@ -114,9 +119,16 @@ def _reach(archive: Archive, offsets: Offsets) -> None:
         ) from None
 
 
-def _refuse_failed(query: StreamingQuery) -> None:
+def _refuse_failed(query: StreamingQuery, check: Callable[[], None] = lambda: None) -> None:
+    """Raises the error that a query stopped with. Where that is lost messages, `check` says which."""
     if not query.isActive:
         error = query.exception()
+        if error and DATA_LOSS in str(error):
+            check()
+            raise StreamFailed(
+                f"{query.name} stopped: Kafka deleted messages while they were being read again, and has what comes "
+                "next. Start the job again: it goes on there"
+            )
         raise StreamFailed(f"{query.name} stopped: {_cause(error) if error else 'without an error'}")
 
 

@@ -6,19 +6,22 @@ import signal
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 
 import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from app import streaming_job
+from app.archive import Archive
 from app.gap import LogShorter, OffsetGap, TopicRemade
 from app.job import connected
 from app.lake import Lake
 from app.postgres import Role
+from app.speed import Speed
 from app.topics import create_topic
 from app.watch import Watch
 from tests.integration.conftest import Stack, event
@@ -146,6 +149,44 @@ def test_a_loss_at_the_end_of_a_partition_does_not_stop_the_batch_layer(stack: S
     stack.archive(accept_loss=True)
     assert stack.batch().cut[0] == 2
     assert stack.totals() == {"ada": (1, Decimal("1.00"))}
+
+
+@pytest.mark.usefixtures("default_signals")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("layer", ["speed", "archive"])
+def test_a_gap_under_a_running_layer_that_lags_is_named_as_one_found_at_its_start(
+    stack: Stack, admin: KafkaAdminClient, monkeypatch: pytest.MonkeyPatch, layer: str
+) -> None:
+    name, written, expired = stack.pipeline.name, Event(), Event()
+    stack.send(event("1"), partition=0)
+    with stack.working(Role.SPEED) as ledger, stack.working(Role.SPEED) as other:
+        watch = Watch(stack.spark)
+        speed, archive = Speed(stack.spark, ledger, stack.settings), Archive(stack.lake, ledger, stack.settings)
+        running: Speed | Archive = speed if layer == "speed" else archive
+        write = running.write
+
+        def slow(messages: DataFrame, batch: int) -> None:
+            write(messages, batch)
+            written.set()
+            assert expired.wait(60)
+
+        monkeypatch.setattr(running, "write", slow)
+        query = running.start(accept_loss=False)
+        try:
+            assert written.wait(60)
+            stack.send(event("2"), event("3"), event("4"), partition=0)
+            expire(admin, stack, partition=0, before=3)
+            expired.set()
+            if layer == "speed":
+                watch.speed(speed, other)
+            else:
+                watch.archive(archive)
+            said = f"gap in the {layer} layer of {name}: topic {name} partition 0: expected offset 1, Kafka starts at 3"
+            with pytest.raises(OffsetGap, match=f"{said}.* --accept-loss"):
+                watch.until_stopped()
+        finally:
+            expired.set()
+            query.stop()
 
 
 @pytest.mark.parametrize("messages", [1, 3], ids=["fewer messages", "more messages"])
