@@ -33,10 +33,7 @@ def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) 
 
     def missing() -> dict[int, tuple[int, int]]:
         lost = losses.recorded(ledger, "archive")
-        held = lake.held(None if lost else cut)
-        for partition, first, following in lost:
-            if first <= held.get(partition, 0) < following:
-                held[partition] = following
+        held = losses.passed(lake.held(None if lost else cut), lost)
         return {p: (held.get(p, 0), offset) for p, offset in cut.items() if held.get(p, 0) < offset}
 
     def say(state: tenacity.RetryCallState) -> None:

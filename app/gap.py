@@ -31,8 +31,9 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
     """Where `layer` goes on in every partition, given where it stands and what Kafka still has.
 
     A topic that was never read starts at its earliest offsets; otherwise what is missing must be accepted. Either way
-    it is recorded in tidemark.loss. Where the archive has nothing, another layer may have read: then the master dataset
-    has been lost. The other layers may begin anew: the next batch brings them what the master dataset holds.
+    it is recorded in tidemark.loss, and later starts do not miss it. Where the archive has nothing, another layer may
+    have read: then the master dataset has been lost. The other layers may begin anew: the next batch brings them what
+    the master dataset holds.
 
     Raises:
         TopicRemade: the topic has another id than the one that the ledger's offsets are of.
@@ -52,11 +53,12 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
                 f"{pipeline.name}: the {layer} layer stands at offset {offset} of topic {topic.topic} partition "
                 f"{partition}, Kafka ends at {end.get(partition, 0)}: the topic has lost messages. {REMEDY}"
             )
-    missing = {p: offset for p, offset in earliest.items() if offset > found.get(p, 0)}
+    next_ = losses.passed(found, losses.recorded(ledger, layer))
+    missing = {p: offset for p, offset in earliest.items() if offset > next_.get(p, 0)}
     lost = layer == "archive" and not found and _has_counted(ledger)
     if missing and (found or lost) and not accept_loss:
         gaps = "; ".join(
-            f"topic {topic.topic} partition {p}: expected offset {found.get(p, 0)}, Kafka starts at {offset}"
+            f"topic {topic.topic} partition {p}: expected offset {next_.get(p, 0)}, Kafka starts at {offset}"
             for p, offset in sorted(missing.items())
         )
         raise OffsetGap(
@@ -66,7 +68,7 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
         )
     if missing:
         logger.warning("%s: the %s layer goes on at %s; the messages before are lost", pipeline.name, layer, missing)
-        losses.record(ledger, layer, {p: (found.get(p, 0), offset) for p, offset in missing.items()})
+        losses.record(ledger, layer, {p: (next_.get(p, 0), offset) for p, offset in missing.items()})
     return {p: max(found.get(p, 0), offset) for p, offset in earliest.items()}
 
 

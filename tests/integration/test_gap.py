@@ -151,6 +151,29 @@ def test_a_loss_at_the_end_of_a_partition_does_not_stop_the_batch_layer(stack: S
     assert stack.totals() == {"ada": (1, Decimal("1.00"))}
 
 
+def test_an_accepted_loss_stands_until_more_has_expired(stack: Stack, admin: KafkaAdminClient) -> None:
+    name = stack.pipeline.name
+    stack.settings = stack.settings.model_copy(update={"archive_wait": 3})
+    stack.send(event("1"), partition=0)
+    stack.stream()
+    stack.archive()
+    for number, expired in ((2, 3), (4, 5)):  # the first two that are lost, and two more
+        stack.send(event(f"{number}"), event(f"{number + 1}"), partition=0)
+        expire(admin, stack, partition=0, before=expired)
+        with pytest.raises(OffsetGap, match=f"archive .*expected offset {expired - 2}, Kafka starts at {expired}"):
+            stack.archive()
+        stack.stream(accept_loss=True)
+        stack.archive(accept_loss=True)
+        for _ in range(2):
+            stack.stream()
+            stack.archive()
+        assert stack.batch().cut[0] == expired
+    both = [(1, 3), (3, 5)]
+    assert sorted(stack.owner(LOSSES, name)) == [(layer, 0, *lost) for layer in ("archive", "speed") for lost in both]
+    stack.send(event("6"), partition=0)
+    assert stack.count_everything().accepted == 2
+
+
 @pytest.mark.usefixtures("default_signals")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("layer", ["speed", "archive"])
