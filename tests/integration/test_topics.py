@@ -1,11 +1,15 @@
 """The topics that pipelines declare, on a real broker."""
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, KafkaAdminClient
 
 from app.topics import TopicDiffers, create_topic
+from embedded.kafka import Kafka
+from embedded.process import free_port
 
 
 def ends(bootstrap: str, topic: str) -> dict[int, int]:
@@ -32,3 +36,25 @@ def test_a_topic_with_another_number_of_partitions_is_an_error(kafka_bootstrap: 
         create_topic(kafka_bootstrap, "two", partitions=3)
 
     assert ends(kafka_bootstrap, "two") == {0: 0, 1: 0}
+
+
+def test_a_broker_stamps_the_messages_of_a_topic_even_if_it_does_not_by_default(tmp_path: Path) -> None:
+    asked = ConfigResource("topic", "stamped", ["message.timestamp.type"])
+    with Kafka(tmp_path, free_port(), log_append_time=False) as kafka:
+        create_topic(kafka.bootstrap_servers, "stamped", partitions=1)
+        with KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers) as admin:
+            found = admin.describe_configs([asked], config_filter="all")["topic"]["stamped"]
+    assert found["message.timestamp.type"]["value"] == "LogAppendTime"
+
+
+def test_a_topic_with_the_producers_timestamps_is_an_error_until_it_is_altered(kafka_bootstrap: str) -> None:
+    with KafkaAdminClient(bootstrap_servers=kafka_bootstrap) as admin:
+        stamped = {"message.timestamp.type": "CreateTime"}
+        admin.create_topics({"early": {"num_partitions": 1, "configs": stamped}}, wait_for_metadata=True)
+        said = "topic early has message.timestamp.type=CreateTime, expected LogAppendTime.* kafka-configs.sh .*--alter"
+        with pytest.raises(TopicDiffers, match=said):
+            create_topic(kafka_bootstrap, "early", partitions=1)
+
+        stamped = {"message.timestamp.type": "LogAppendTime"}
+        admin.alter_configs([ConfigResource("topic", "early", stamped)])
+        create_topic(kafka_bootstrap, "early", partitions=1)
