@@ -1,6 +1,7 @@
 """Brings Postgres to what the code needs: roles, migrations, and the tables of every definition. Safe to run again."""
 
 import logging
+import sys
 from typing import Any
 
 import psycopg2.extras
@@ -116,6 +117,8 @@ def main() -> None:
         for pipeline in select([]):
             if register(connection, pipeline):
                 logger.info("%s: definition %s registered", pipeline.name, pipeline.fingerprint)
+    except NameTaken as error:
+        sys.exit(f"Error: {error}")
     finally:
         connection.close()
 

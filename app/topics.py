@@ -57,7 +57,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
     for pipeline in select(sys.argv[1:]):
-        create_topic(settings().kafka_bootstrap_servers, pipeline.topic.name, pipeline.topic.partitions)
+        try:
+            create_topic(settings().kafka_bootstrap_servers, pipeline.topic.name, pipeline.topic.partitions)
+        except TopicDiffers as error:
+            sys.exit(f"Error: {error}")
         logger.info("topic %s: %d partitions", pipeline.topic.name, pipeline.topic.partitions)
 
 

@@ -18,7 +18,7 @@ from app.model import Pipeline
 from app.options import PORTS, parser
 from app.relations import Relation
 from embedded.process import ServerError
-from embedded.stack import Ports, Stack
+from embedded.stack import EXPECTED, Ports, Stack
 from producers.each import DISORDER
 
 
@@ -189,7 +189,7 @@ def main() -> None:
                     show_until_stopped(stack, stopped=lambda: False)
             finally:
                 console.print("stopping …")
-    except ServerError as error:
+    except EXPECTED as error:
         console.print(f"[red]error:[/] {error}", highlight=False)
         sys.exit(1)
     except Stopped:

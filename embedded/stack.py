@@ -14,11 +14,11 @@ from typing import Any
 
 from app.databases import apply_migrations, make_roles
 from app.log import log
-from app.migrate import register
+from app.migrate import NameTaken, register
 from app.model import Pipeline
 from app.postgres import Connection, Role, connect
 from app.settings import Settings
-from app.topics import create_topic
+from app.topics import TopicDiffers, create_topic
 from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
@@ -26,6 +26,7 @@ from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_co
 from embedded.spark import SparkJob, command
 from producers.each import commands
 
+EXPECTED = (NameTaken, ServerError, TopicDiffers)  # errors that say what to do
 # What the stack keeps in its data folder.
 OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
 START_SECONDS = 300

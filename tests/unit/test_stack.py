@@ -10,9 +10,11 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from app.migrate import NameTaken
 from app.options import PORTS
 from app.settings import HOME, Settings
-from embedded import spark, stack
+from app.topics import TopicDiffers
+from embedded import demo, spark, stack
 from embedded.process import Server, free_port
 from embedded.stack import OWNED, Ports, Stack
 
@@ -103,6 +105,19 @@ def test_all_looks_share_one_connection_which_ends_with_the_stack(
         assert connection.autocommit  # each look is a transaction of its own, and sees what has been committed since
         connection.close.assert_not_called()
     connection.close.assert_called_once()
+
+
+@pytest.mark.usefixtures("default_signals")
+@pytest.mark.parametrize("error", [NameTaken("rename the view"), TopicDiffers("declare 2 partitions")], ids=repr)
+def test_what_the_demo_refuses_is_one_line_and_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    monkeypatch.setattr(demo, "start", MagicMock(side_effect=error))
+    ports = [f"--{name}-port={free_port()}" for name in PORTS]
+    monkeypatch.setattr(sys, "argv", ["demo", f"--data={tmp_path}", *ports])
+    with pytest.raises(SystemExit) as ended:
+        demo.main()
+    assert (ended.value.code, capsys.readouterr().out.splitlines()[-1]) == (1, f"error: {error}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
