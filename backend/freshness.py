@@ -1,6 +1,6 @@
 """How fresh each pipeline is, against the targets that its definition names."""
 
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response
 from flask_openapi3 import OpenAPI, Tag
@@ -10,7 +10,7 @@ from app.pipelines import select
 from backend import answers
 from backend.database import snapshot
 from backend.routes import Endpoint, add
-from backend.status import Standing, status
+from backend.status import Standing, judged, statuses
 
 TAG = Tag(name="state", description="How the stack is doing")
 
@@ -19,12 +19,17 @@ class Fresh(BaseModel):
     """How fresh one pipeline is. Times are seconds."""
 
     pipeline: str
-    freshness: Standing = Field(description="ok up to the target, warn up to three times as much, error beyond")
+    freshness: Standing | Literal["unknown"] = Field(
+        description="ok up to the target, warn up to three times as much, error beyond; unknown: it is not served yet"
+    )
     freshness_seconds: float | None = Field(description="null: nothing is counted yet")
-    fresh_within: float
-    batch_late: bool
-    batch_seconds: float
-    batch_within: float
+    fresh_within: float | None
+    batch_late: bool | None
+    batch_seconds: float | None
+    batch_within: float | None
+
+
+UNKNOWN: dict[str, Any] = dict.fromkeys(Fresh.model_fields) | {"freshness": "unknown"}
 
 
 class Freshness(RootModel[list[Fresh]]):
@@ -38,5 +43,8 @@ def init_app(app: OpenAPI) -> None:
 def _freshness() -> Response:
     """How fresh each pipeline is, against its targets."""
     with snapshot() as connection:
-        found: list[dict[str, Any]] = [status(connection, pipeline) for pipeline in select([])]
+        served = statuses(connection)
+    found = [
+        judged(one, served[one.name]) if one.name in served else UNKNOWN | {"pipeline": one.name} for one in select([])
+    ]
     return answers.whole([{name: row[name] for name in Fresh.model_fields} for row in found])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask_openapi3 import OpenAPI, Tag
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.pipelines import names
 from backend.database import snapshot
@@ -21,9 +21,10 @@ class Alive(BaseModel):
 
 
 class Ready(Alive):
-    """All pipelines can be asked for."""
+    """The pipelines that Postgres serves can be asked for."""
 
     pipelines: list[str]
+    not_served: list[str] = Field(description="Defined, but not registered in this Postgres")
 
 
 def init_app(app: OpenAPI) -> None:
@@ -36,9 +37,10 @@ def _healthz() -> dict[str, Any]:
 
 
 def _readyz() -> dict[str, Any]:
-    """Whether Postgres answers, and serves every pipeline."""
+    """Whether Postgres answers, and which pipelines it serves."""
     with snapshot() as connection:
-        served = statuses(connection)
-    if missing := [name for name in names() if name not in served]:
-        raise unavailable(f"not served yet: {', '.join(missing)}; run ./scripts/migrate")
-    return {"status": "ready", "pipelines": names()}
+        registered = statuses(connection)
+    served = [name for name in names() if name in registered]
+    if not served:
+        raise unavailable("no pipeline is served yet; run ./scripts/migrate")
+    return {"status": "ready", "pipelines": served, "not_served": [name for name in names() if name not in registered]}

@@ -14,6 +14,7 @@ from backend import answers
 from backend.database import snapshot
 from backend.lake import lake
 from backend.routes import Endpoint, add
+from backend.status import statuses
 from backend.values import WHOLE, Absent, Text, absent
 
 TAG = Tag(name="quarantine", description="Events that were not accepted, and why")
@@ -65,12 +66,14 @@ def init_app(app: OpenAPI) -> None:
 
 
 def _reasons() -> Response:
-    """How many events were quarantined, by pipeline and reason, as of now."""
+    """How many events were quarantined, by pipeline that is served and reason, as of now."""
     views = {pipeline.name: served_as(pipeline, QUARANTINE.name) for pipeline in select([])}
     with snapshot() as connection:
+        served = statuses(connection)
         found = [
             {"pipeline": name, "reason": reason, "events": events}
             for name, view in views.items()
+            if name in served
             for reason, events in connection.execute(text(f"SELECT reason, events FROM {view} ORDER BY 2 DESC, 1"))
         ]
     return answers.whole(found)

@@ -1,0 +1,84 @@
+"""A stack that runs some of the pipelines: the API answers for those, and says of the others that they are missing."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.databases import apply_migrations, make_roles
+from app.migrate import register
+from app.pipelines import names, select
+from app.postgres import Role, connect
+from app.settings import Settings
+from backend import create_app
+from tests.integration.backend.conftest import get
+
+SERVED = ["housing", "space"]
+REST = [name for name in names() if name not in SERVED]
+
+
+@pytest.fixture(scope="module")
+def empty(database: Settings) -> Settings:
+    """A database that has been migrated and knows no pipeline."""
+    with closing(connect(database, database.pg_admin)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        cursor.execute("CREATE DATABASE subset")
+    at = database.model_copy(update={"pg_url": urlsplit(database.pg_url)._replace(path="/subset").geturl()})
+    make_roles(at)
+    apply_migrations(at)
+    return at
+
+
+@pytest.fixture(scope="module")
+def client(empty: Settings) -> Iterator[FlaskClient]:
+    """An API whose Postgres knows two of the pipelines, as after `./scripts/demo housing space`."""
+    app = create_app(empty)
+    none = get(app.test_client(), "/readyz")
+    assert (none.status, none.body["detail"]) == (503, "no pipeline is served yet; run ./scripts/migrate")
+    with closing(connect(empty, Role.MIGRATE)) as connection:
+        for pipeline in select(SERVED):
+            register(connection, pipeline)
+    yield app.test_client()
+    app.extensions["engine"].dispose()
+
+
+def test_it_is_ready_for_those_that_are_served(client: FlaskClient) -> None:
+    assert get(client, "/readyz").body == {"status": "ready", "pipelines": SERVED, "not_served": REST}
+
+
+def test_the_freshness_of_the_others_is_unknown(client: FlaskClient) -> None:
+    found = {one["pipeline"]: one for one in get(client, "/freshness").body}
+
+    assert list(found) == names()
+    assert {name for name, one in found.items() if one["freshness"] == "unknown"} == set(REST)
+    assert found["space"]["batch_seconds"] >= 0
+    assert found[REST[0]]["batch_seconds"] is None
+
+
+def test_what_is_quarantined_is_counted_for_those_that_are_served(client: FlaskClient) -> None:
+    counted = get(client, "/quarantine")
+
+    assert (counted.status, counted.body) == (200, [])
+
+
+def test_the_endpoints_of_the_others_say_what_to_do(client: FlaskClient) -> None:
+    for path in (f"/pipelines/{REST[0]}", f"/pipelines/{REST[0]}/views/quarantine"):
+        refused = get(client, path)
+        assert refused.status == 503
+        assert "run ./scripts/migrate" in refused.body["detail"]
+    assert get(client, "/pipelines/space/views/quarantine").status == 200
+
+
+def test_a_view_that_is_gone_is_an_error_where_its_pipeline_is_served(client: FlaskClient, empty: Settings) -> None:
+    with closing(connect(empty, Role.MIGRATE)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("ALTER VIEW serving.space_quarantine RENAME TO gone")
+        try:
+            failed = get(client, "/quarantine")
+        finally:
+            cursor.execute("ALTER VIEW serving.gone RENAME TO space_quarantine")
+
+    assert failed.status == 503
+    assert "no such view" in failed.body["detail"]
