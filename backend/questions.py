@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from werkzeug.exceptions import NotFound
 
 from app.model import Alert, Pipeline, Rollup, View
+from backend.problems import BadParameters, Parameter
 from backend.rows import By, Question
-from backend.values import TYPES, WHOLE, Absent, Moment, absent
+from backend.values import TYPES, WHOLE, Absent, Moment, NoZero, absent
 
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
-# A row's own values, which may have more digits than can be asked for.
-MARKS = TYPES | {"decimal": Annotated[Decimal, Field(max_digits=100)]}
+# A row's own values, which may be longer than can be asked for.
+MARKS = TYPES | {"decimal": Annotated[Decimal, Field(max_digits=100)], "string": NoZero}
+MAX_MARK = 60_000  # characters of `after`: clients and servers take a line of an address or a header up to 64 KiB
 Viewed = View | Alert | Rollup
 
 
@@ -31,7 +33,7 @@ class Asked(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), WHOLE] | Absent = absent(
         f"Rows at most. Default: {DEFAULT_LIMIT:,} in JSON, all in CSV"
     )
-    after: Annotated[str, Field(pattern="^[A-Za-z0-9_-]+={0,2}$", max_length=4_000)] | Absent = absent(
+    after: Annotated[str, Field(pattern="^[A-Za-z0-9_-]+={0,2}$", max_length=MAX_MARK)] | Absent = absent(
         "Go on after a page: the `next` that it ends with. All else must be asked as it was there"
     )
 
@@ -71,7 +73,7 @@ def question(asked: Asked, view: Viewed, time: str | None, types: Mapping[str, s
         equal={key: given[key] for key in keys(view) if key in given},
         since=(time, given["since"]) if time and "since" in given else None,
         until=(time, given["until"]) if time and "until" in given else None,
-        after=_after(asked.after, order, types) if asked.after else None,
+        after=after(asked.after, order, types) if asked.after else None,
     )
 
 
@@ -81,13 +83,26 @@ def time_column(pipeline: Pipeline, view: Viewed) -> str | None:
 
 
 def following(order: tuple[By, ...], row: str) -> str | None:
-    """What `after` is for the page that comes after a row, given as JSON."""
-    values = json.loads(row, parse_float=str)
-    mark = [None if (value := values[by.column]) is None else str(value) for by in order]
-    return urlsafe_b64encode(json.dumps(mark).encode()).decode() if mark else None
+    """What `after` is for the page that comes after a row, given as JSON.
+
+    Raises:
+        BadParameters: it would be longer than `after` may be.
+    """
+    values = json.loads(row)
+    texts = [value if isinstance(value := values[by.column], str | None) else json.dumps(value) for by in order]
+    mark = urlsafe_b64encode(json.dumps(texts, ensure_ascii=False).encode()).decode() if texts else None
+    if mark and len(mark) > MAX_MARK:
+        detail = f"the page ends with a row whose values are too long to go on after: `after` has {MAX_MARK:,} "
+        raise BadParameters([Parameter(name="sort", detail=f"{detail}characters at most; sort by another column")])
+    return mark
 
 
-def _after(mark: str, order: tuple[By, ...], types: Mapping[str, str]) -> list[Any]:
+def after(mark: str, order: tuple[By, ...], types: Mapping[str, str]) -> list[Any]:
+    """The values of the row that a page ended with.
+
+    Raises:
+        NotFound: none did so in this order.
+    """
     try:
         values = json.loads(urlsafe_b64decode(mark))
         if not order:
@@ -96,7 +111,7 @@ def _after(mark: str, order: tuple[By, ...], types: Mapping[str, str]) -> list[A
             None if value is None else TypeAdapter(MARKS[types[by.column]]).validate_strings(value)
             for by, value in zip(order, values, strict=True)
         ]
-    except (ValueError, TypeError, KeyError, ValidationError):
+    except (ValueError, TypeError, KeyError, RecursionError, ValidationError):
         raise NotFound("no page of this view in this order ends with what `after` is; ask without it") from None
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     column,
     false,
     func,
+    literal,
     literal_column,
     nulls_last,
     or_,
@@ -95,7 +96,8 @@ def _beyond(order: Sequence[tuple[ColumnElement[Any], bool]], values: Sequence[A
     """Whether a row comes after the one with these values."""
     (this, descending), *others = order
     value, *rest = values
-    later = false() if value is None else or_(this < value if descending else this > value, this.is_(None))
+    bound = literal(value)  # SQLAlchemy compares no column with True or False as they are
+    later = false() if value is None else or_(this < bound if descending else this > bound, this.is_(None))
     if not others:
         return later
-    return or_(later, and_(this.is_not_distinct_from(value), _beyond(others, rest)))
+    return or_(later, and_(this.is_not_distinct_from(bound), _beyond(others, rest)))

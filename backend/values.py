@@ -43,7 +43,8 @@ Moment = Annotated[
     ),
     AfterValidator(_in_utc),
 ]
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=1_000)]
+NoZero = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Text = Annotated[NoZero, Field(max_length=1_000)]
 TYPES: dict[str, Any] = {
     "string": Text,
     "int": Annotated[int, Field(ge=-INT, lt=INT), WHOLE],

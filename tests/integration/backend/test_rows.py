@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -12,17 +13,27 @@ from psycopg2.extras import execute_values
 from sqlalchemy import Connection, create_engine, text
 
 from app.postgres import Role, connect
+from app.relations import sql_type
 from app.settings import Settings
+from backend.questions import Asked, after, following
 from backend.rows import By, Question, rows
+from backend.values import TYPES as ASKED
 
-TYPES = {"name": "string", "score": "decimal", "on": "boolean", "id": "bigint"}
-COLUMNS = tuple(TYPES)
-Row = tuple[str | None, str | None, bool | None, int]
+TYPES = {
+    "name": "string", "score": "decimal", "on": "boolean", "day": "date", "at": "timestamp", "rank": "int",
+    "id": "bigint",
+}  # fmt: skip
+Row = tuple[str | None, str | None, bool | None, date | None, datetime | None, int | None, int]
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
+LONG = [one * 1_001 for one in ("x", "é", "😀", '"')]
 ROWS = st.lists(
     st.tuples(
-        st.none() | st.sampled_from(["", "a", "B", "b", "é", "'; --"]),
-        st.none() | st.sampled_from(["-1.5", "0", "0.10", "12345678901234567890.5"]),
+        st.none() | st.sampled_from(["", "a", "B", "b", "é", "'; --", *LONG]) | TEXT,
+        st.none() | st.sampled_from(["-1.5", "0", "0.10", f"{'9' * 38}.5"]),
         st.none() | st.booleans(),
+        st.none() | st.dates(),
+        st.none() | st.datetimes(timezones=st.just(UTC)),
+        st.none() | st.integers(-(2**31), 2**31 - 1),
     ),
     max_size=12,
 )
@@ -33,11 +44,8 @@ def postgres(database: Settings) -> Iterator[Connection]:
     """A connection with an empty table `pages` of its own."""
     engine = create_engine("postgresql+psycopg2://", creator=lambda: connect(database, Role.BATCH))
     with closing(engine.connect()) as connection:
-        connection.execute(
-            text(
-                'CREATE TEMPORARY TABLE pages (name text COLLATE "C", score numeric, "on" boolean, id bigint NOT NULL)'
-            )
-        )
+        columns = ", ".join(f'"{name}" {sql_type(kind)}' for name, kind in TYPES.items())
+        connection.execute(text(f"CREATE TEMPORARY TABLE pages ({columns})"))
         yield connection
     engine.dispose()
 
@@ -49,45 +57,51 @@ def fill(postgres: Connection, given: list[Row]) -> None:
         execute_values(cursor, "INSERT INTO pages VALUES %s", given)
 
 
-def page(postgres: Connection, question: Question) -> list[Row]:
-    return [tuple(json.loads(row).values()) for (row,) in postgres.execute(rows("pg_temp", "pages", TYPES, question))]
+def page(postgres: Connection, question: Question) -> list[str]:
+    return [row for (row,) in postgres.execute(rows("pg_temp", "pages", TYPES, question))]
 
 
-def as_text(row: Row, order: tuple[By, ...]) -> list[str | None]:
-    """The values of a row in the columns of an order, as an answer gives them back."""
-    values = (row[COLUMNS.index(by.column)] for by in order)
-    return [None if value is None else str(value) for value in values]
+def ids(found: list[str]) -> list[int]:
+    return [json.loads(row)["id"] for row in found]
+
+
+def test_a_row_has_every_type_that_can_be_sorted_by() -> None:
+    assert set(TYPES.values()) == set(ASKED)
 
 
 @given(
     ROWS,
-    st.permutations(["name", "score", "on"]),
-    st.lists(st.booleans(), min_size=4, max_size=4),
+    st.permutations(list(TYPES)[:-1]),
+    st.lists(st.booleans(), min_size=len(TYPES), max_size=len(TYPES)),
     st.integers(min_value=1, max_value=5),
 )
 @hypothesis(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_are_all_rows_each_once_and_in_order(
-    postgres: Connection, found: list[tuple[str, str, bool]], names: list[str], down: list[bool], size: int
+    postgres: Connection, found: list[tuple[str, ...]], names: list[str], down: list[bool], size: int
 ) -> None:
-    fill(postgres, [(*row, number) for number, row in enumerate(found)])
+    """Each page goes on after what the API gives as `next` of the one before."""
+    fill(postgres, [(*row, number) for number, row in enumerate(found)])  # type: ignore[misc]
     order = tuple(By(name, descending) for name, descending in zip((*names, "id"), down, strict=True))
     whole = page(postgres, Question(order, limit=100))
-    read: list[Row] = []
-    while len(following := page(postgres, Question(order, size, after=as_text(read[-1], order) if read else None))):
-        read += following
+    read = page(postgres, Question(order, size))
+    for _ in found:
+        if not read:
+            break
+        asked = Asked.model_validate({"after": following(order, read[-1])})
+        assert asked.after
+        read += page(postgres, Question(order, size, after=after(asked.after, order, TYPES)))
 
-    assert sorted(row[-1] for row in whole) == list(range(len(found)))
+    assert sorted(ids(whole)) == list(range(len(found)))
     assert read == whole
 
 
 def test_filters_take_values_as_they_are(postgres: Connection) -> None:
-    fill(postgres, [("'; --", "1.50", True, 1), ("a", "1.5", None, 2), ("b", "3", None, 3), (None, None, None, 4)])
+    rest = (None, None, None, None)
+    given = [("'; --", "1.50", *rest, 1), ("a", "1.5", *rest, 2), ("b", "3", *rest, 3), (None, None, *rest, 4)]
+    fill(postgres, given)
     order = (By("id"),)
 
-    assert [row[-1] for row in page(postgres, Question(order, 9, equal={"name": "'; --"}))] == [1]
-    assert [row[-1] for row in page(postgres, Question(order, 9, equal={"score": "1.500"}))] == [1, 2]
-    assert [row[-1] for row in page(postgres, Question(order, 9, since=("score", "1.5"), until=("score", "3")))] == [
-        1,
-        2,
-    ]
-    assert [row[-1] for row in page(postgres, Question(order, 9, equal={"name": "A"}))] == []
+    assert ids(page(postgres, Question(order, 9, equal={"name": "'; --"}))) == [1]
+    assert ids(page(postgres, Question(order, 9, equal={"score": "1.500"}))) == [1, 2]
+    assert ids(page(postgres, Question(order, 9, since=("score", "1.5"), until=("score", "3")))) == [1, 2]
+    assert ids(page(postgres, Question(order, 9, equal={"name": "A"}))) == []

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shlex
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,9 @@ from app.readers import served_as
 from app.settings import Settings
 from backend.database import snapshot
 from backend.pipelines import column_types
-from backend.questions import Viewed
+from backend.problems import BadParameters
+from backend.questions import MAX_MARK, Viewed, after, following
+from backend.rows import By
 from tests.integration.backend.conftest import VIEW, Layers, get
 
 PROBLEM = "application/problem+json"
@@ -97,14 +100,39 @@ def test_a_parameter_that_is_given_twice_is_refused(client: FlaskClient) -> None
 
 
 @pytest.mark.parametrize(
-    "after", ["e30=", "W10=", "WzFd", "WyJhIiwiYiJd", "WyJcdTAwMDAiXQ==", "bm90IGpzb24=", "_w==", "A" * 4_000]
-)
+    "after",
+    [
+        "e30=", "W10=", "WzFd", "WyJhIiwiYiJd", "WyJcdTAwMDAiXQ==", "WyJcdWQ4MDAiXQ==", "bm90IGpzb24=", "_w==",
+        "A" * 60_000, "W1tb" * 15_000,
+    ],
+)  # fmt: skip
 def test_after_what_no_page_ended_with_there_is_none(client: FlaskClient, after: str) -> None:
     refused = get(client, VIEW, after=after)
 
     assert (refused.status, refused.kind) == (404, PROBLEM)
     assert "ask without it" in refused.body["detail"]
     assert get(client, VIEW, after=f"{after}!").status == 400
+
+
+def test_a_page_that_ends_with_a_long_key_can_be_followed(client: FlaskClient, layers: Layers) -> None:
+    long = "é" * 1_001
+    layers.add(**{long: (1, "1.00")})
+    page = get(client, VIEW, sort="-client", limit="1").body
+    assert [row["client"] for row in page["rows"]] == [long]
+    found = get(client, VIEW, sort="-client", limit="1", after=page["next"])
+
+    assert found.status == 200, found.body
+    assert found.body["rows"][0]["client"] < long
+
+
+def test_no_page_says_how_to_go_on_in_a_way_that_would_be_refused() -> None:
+    order = (By("name"), By("id"))
+    row = {"name": "x" * (MAX_MARK * 3 // 4 - 20), "id": 1}
+    mark = following(order, json.dumps(row))
+    assert mark is not None
+    assert after(mark, order, {"name": "string", "id": "bigint"}) == list(row.values())
+    with pytest.raises(BadParameters, match=r"sort: .* at most; sort by another column"):
+        following(order, json.dumps(row | {"name": "x" * MAX_MARK}))
 
 
 @pytest.mark.parametrize("sort", ["nothing", "-", "client,", "client;--", "total desc", ""])
