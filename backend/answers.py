@@ -3,11 +3,12 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from flask import Response, json, request
 from flask.json.provider import DefaultJSONProvider
@@ -16,6 +17,8 @@ from werkzeug.exceptions import NotAcceptable
 Form = Literal["application/json", "text/csv"]
 FORMS: tuple[Form, ...] = ("application/json", "text/csv")
 CHUNK = 1_000  # rows that are sent at once
+META = "Tidemark-Meta"
+NEXT = "Link"
 
 
 class ExactJson(DefaultJSONProvider):
@@ -72,12 +75,21 @@ def held(status: dict[str, Any], sent: Form) -> Response | None:
     return _described(Response(status=304), etag)
 
 
-def made(body: str | Iterator[str], status: dict[str, Any], sent: Form) -> Response:
+def made(body: str | Iterator[str], status: dict[str, Any], sent: Form, headers: Mapping[str, str]) -> Response:
     """An answer, sent at once or as its parts are made."""
-    return _described(Response(body, mimetype=sent), tag(status, sent))
+    return _described(Response(body, mimetype=sent, headers=dict(headers)), tag(status, sent))
 
 
-def as_json(meta: str, rows: Iterator[str], limit: int, following: Callable[[str], str | None]) -> Iterator[str]:
+def beside(meta: str, following: str | None) -> dict[str, str]:
+    """The headers in which an answer in CSV has its meta, and where the page that follows is."""
+    if following is None:
+        return {META: meta}
+    return {META: meta, NEXT: f'<?{urlencode(request.args.to_dict() | {"after": following})}>; rel="next"'}
+
+
+def as_json(
+    meta: str, rows: Iterator[str], limit: int, following: Callable[[Mapping[str, Any]], str | None]
+) -> Iterator[str]:
     """`{"meta": …, "rows": […], "next": …}` of rows in JSON; a row more than `limit` says that there are more."""
     yield f'{{"meta":{meta},"rows":['
     last, sent = "", 0
@@ -85,7 +97,7 @@ def as_json(meta: str, rows: Iterator[str], limit: int, following: Callable[[str
         yield ("," if sent else "") + ",\n".join(chunk)
         last, sent = chunk[-1], sent + len(chunk)
     more = next(rows, None) is not None
-    yield f'],"next":{json.dumps(following(last) if more else None)}}}\n'
+    yield f'],"next":{json.dumps(following(json.loads(last)) if more else None)}}}\n'
 
 
 def as_csv(columns: Iterable[str], rows: Iterator[Iterable[Any]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import Unauthorized
 
 from app.postgres import require_strong
 from app.settings import Settings
+from backend.answers import META, NEXT
 from backend.problems import BadParameters, Parameter
 
 OPEN = frozenset({"/healthz", "/readyz"})  # for those that watch over the API: they need no token, and may ask at will
@@ -24,6 +25,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-site",
 }
+
+EXPOSED = ["ETag", "Retry-After", META, NEXT]  # headers that the pages of another site may read
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -39,9 +42,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         )
         limiter.request_filter(lambda: request.path in OPEN)
     if settings.api_cors_origins:
-        CORS(
-            app, origins=settings.api_cors_origins.split(","), methods=["GET", "HEAD"], allow_headers=["Authorization"]
-        )
+        origins = settings.api_cors_origins.split(",")
+        CORS(app, origins=origins, methods=["GET", "HEAD"], allow_headers=["Authorization"], expose_headers=EXPOSED)
 
 
 def tokens(settings: Settings) -> list[str]:

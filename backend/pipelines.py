@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal
 
 from flask import Response, json
 from flask_openapi3 import OpenAPI, Tag
-from flask_openapi3.models import MediaType, Schema
+from flask_openapi3.models import Header, MediaType, Schema
 from flask_openapi3.models.data_type import DataType
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Connection, text
@@ -38,7 +39,7 @@ class Meta(Status):
     view: str
     layer: Literal["merged", "batch", "speed"]
     columns: dict[str, str] = Field(description="The type of each column")
-    limit: int
+    limit: int | None = Field(description="null: all rows, in CSV")
 
 
 def init_app(app: OpenAPI) -> None:
@@ -87,7 +88,7 @@ def _read(connection: Connection, pipeline: Pipeline, view: Viewed, asked: Asked
     sent = answers.form()
     as_json = sent == "application/json"
     limit = asked.limit or (DEFAULT_LIMIT if as_json else None)
-    most = limit + 1 if limit and as_json else limit
+    most = limit + 1 if limit else None
     question = questions.question(asked, view, questions.time_column(pipeline, view), types, most)
     if missing := question.columns - set(types):
         named = ", ".join(sorted(missing))
@@ -95,17 +96,22 @@ def _read(connection: Connection, pipeline: Pipeline, view: Viewed, asked: Asked
     schema, _, relation = name.partition(".")
     statement = rows(schema, relation, types, question, as_json=as_json)
     found = iter(connection.execution_options(yield_per=answers.CHUNK).execute(statement))
-    first = list(islice(found, answers.CHUNK + 1))  # what fails, fails before anything is sent
-    following = chain(first, found)
+    # What fails, fails before anything is sent; and the headers of a page in CSV say which row is its last.
+    at_once = answers.CHUNK if as_json or not most else most
+    first = list(islice(found, at_once + 1))
+    page = chain(first, found)
+    meta = json.dumps(stand | {"view": view.name, "layer": asked.layer, "columns": types, "limit": limit})
+    following = partial(questions.following, question.order)
+    headers: dict[str, str] = {}
     if as_json:
-        meta = json.dumps(stand | {"view": view.name, "layer": asked.layer, "columns": types, "limit": limit})
-        page = (row for (row,) in following)
-        parts = answers.as_json(meta, page, limit or 0, lambda last: questions.following(question.order, last))
+        parts = answers.as_json(meta, (row for (row,) in page), limit or 0, following)
     else:
-        parts = answers.as_csv(types, map(tuple, following))
-    if len(first) <= answers.CHUNK:
-        return answers.made("".join(parts), stand, sent)
-    answer = answers.made(parts, stand, sent)
+        parts = answers.as_csv(types, map(tuple, islice(page, limit)))
+        last = first[limit - 1] if limit and len(first) > limit else None
+        headers = answers.beside(meta, following(dict(zip(types, last, strict=True))) if last else None)
+    if len(first) <= at_once:
+        return answers.made("".join(parts), stand, sent, headers)
+    answer = answers.made(parts, stand, sent, headers)
     answer.call_on_close(opened.pop_all().close)  # when it has been sent, or is given up
     return answer
 
@@ -126,7 +132,10 @@ def _answer(pipeline: Pipeline, view: Viewed) -> type[BaseModel]:
     """What an answer of a view looks like, for the description of the API."""
     name = f"{pipeline.name}_{view.name}"
     row = values.row(f"{name}_row", pipeline.outputs[view.name])
-    csv = {"content": {"text/csv": MediaType(schema=Schema(type=DataType.STRING))}}
+    string = Schema(type=DataType.STRING)
+    meta = Header(schema=string, description="With CSV: its `meta`, as JSON")
+    link = Header(schema=string, description='With CSV that a limit cut: the page that follows, as `<?…>; rel="next"`')
+    csv = {"content": {"text/csv": MediaType(schema=string)}, "headers": {answers.META: meta, answers.NEXT: link}}
     following = Field(description="`after` of the page that follows; null: there is none")
     return create_model(
         f"{name}_answer", __config__=ConfigDict(openapi_extra=csv),  # type: ignore[typeddict-unknown-key]

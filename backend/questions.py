@@ -82,14 +82,13 @@ def time_column(pipeline: Pipeline, view: Viewed) -> str | None:
     return next((name for name in ("window_start", pipeline.event_time) if name in pipeline.outputs[view.name]), None)
 
 
-def following(order: tuple[By, ...], row: str) -> str | None:
-    """What `after` is for the page that comes after a row, given as JSON.
+def following(order: tuple[By, ...], row: Mapping[str, Any]) -> str | None:
+    """What `after` is for the page that comes after a row, whose values are as JSON or CSV has them.
 
     Raises:
         BadParameters: it would be longer than `after` may be.
     """
-    values = json.loads(row)
-    texts = [value if isinstance(value := values[by.column], str | None) else json.dumps(value) for by in order]
+    texts = [value if isinstance(value := row[by.column], str | None) else json.dumps(value) for by in order]
     mark = urlsafe_b64encode(json.dumps(texts, ensure_ascii=False).encode()).decode() if texts else None
     if mark and len(mark) > MAX_MARK:
         detail = f"the page ends with a row whose values are too long to go on after: `after` has {MAX_MARK:,} "

@@ -69,7 +69,10 @@ def test_no_other_site_may_read_an_answer_unless_it_is_named(database: Settings)
 
     assert allow not in api(database).get("/pipelines", headers=origin).headers
     named = api(database, api_cors_origins="https://one.example,https://two.example")
-    assert named.get("/pipelines", headers=origin).headers[allow] == "https://one.example"
+    answer = named.get("/pipelines", headers=origin)
+    assert answer.headers[allow] == "https://one.example"
+    exposed = set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+    assert exposed == {"ETag", "Link", "Retry-After", "Tidemark-Meta"}
     assert allow not in named.get("/pipelines", headers={"Origin": "https://three.example"}).headers
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -61,6 +62,11 @@ def page(postgres: Connection, question: Question) -> list[str]:
     return [row for (row,) in postgres.execute(rows("pg_temp", "pages", TYPES, question))]
 
 
+def page_in_csv(postgres: Connection, question: Question) -> list[dict[str, Any]]:
+    found = postgres.execute(rows("pg_temp", "pages", TYPES, question, as_json=False))
+    return [dict(row) for row in found.mappings()]
+
+
 def ids(found: list[str]) -> list[int]:
     return [json.loads(row)["id"] for row in found]
 
@@ -87,12 +93,14 @@ def test_pages_are_all_rows_each_once_and_in_order(
     for _ in found:
         if not read:
             break
-        asked = Asked.model_validate({"after": following(order, read[-1])})
+        asked = Asked.model_validate({"after": following(order, json.loads(read[-1]))})
         assert asked.after
         read += page(postgres, Question(order, size, after=after(asked.after, order, TYPES)))
 
     assert sorted(ids(whole)) == list(range(len(found)))
     assert read == whole
+    marks = [following(order, row) for row in page_in_csv(postgres, Question(order, limit=100))]
+    assert marks == [following(order, json.loads(row)) for row in whole]
 
 
 def test_filters_take_values_as_they_are(postgres: Connection) -> None:

@@ -88,6 +88,7 @@ def test_the_description_names_every_endpoint_and_no_other(app: Flask, client: F
     for path, operations in described["paths"].items():
         assert list(operations) == ["get"], path
         assert operations["get"]["summary"], path
+    assert set(described["paths"][VIEW]["get"]["responses"]["200"]["headers"]) == {"Link", "Tidemark-Meta"}
 
 
 def test_the_page_of_the_description_loads_nothing_from_outside(client: FlaskClient) -> None:

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import re
 import shlex
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
@@ -128,11 +130,11 @@ def test_a_page_that_ends_with_a_long_key_can_be_followed(client: FlaskClient, l
 def test_no_page_says_how_to_go_on_in_a_way_that_would_be_refused() -> None:
     order = (By("name"), By("id"))
     row = {"name": "x" * (MAX_MARK * 3 // 4 - 20), "id": 1}
-    mark = following(order, json.dumps(row))
+    mark = following(order, row)
     assert mark is not None
     assert after(mark, order, {"name": "string", "id": "bigint"}) == list(row.values())
     with pytest.raises(BadParameters, match=r"sort: .* at most; sort by another column"):
-        following(order, json.dumps(row | {"name": "x" * MAX_MARK}))
+        following(order, row | {"name": "x" * MAX_MARK})
 
 
 @pytest.mark.parametrize("sort", ["nothing", "-", "client,", "client;--", "total desc", ""])
@@ -152,6 +154,42 @@ def test_csv_has_all_rows_and_the_same_values(client: FlaskClient) -> None:
     assert answer.mimetype == "text/csv"
     assert rows == [{name: str(value) for name, value in row.items()} for row in expected]
     assert "Accept" in answer.vary
+
+
+@pytest.mark.usefixtures("layers")
+def test_csv_has_the_same_meta_in_a_header(client: FlaskClient) -> None:
+    def stands(meta: dict[str, Any]) -> dict[str, Any]:
+        passing = ("freshness_seconds", "batch_seconds")
+        return {name: value for name, value in meta.items() if name not in passing}
+
+    for query in ({}, {"limit": "1"}, {"limit": "10000", "layer": "speed"}):
+        answer = client.get(VIEW, headers={"Accept": "text/csv"}, query_string=query)
+        meta = json.loads(answer.headers["Tidemark-Meta"])
+        expected = get(client, VIEW, **query).body["meta"]
+        assert meta.keys() == expected.keys()
+        assert stands(meta) == stands(expected) | ({} if query else {"limit": None})
+        assert 0 <= meta["freshness_seconds"] <= expected["freshness_seconds"]
+    assert "Tidemark-Meta" not in client.get(VIEW).headers
+
+
+def test_a_page_in_csv_says_where_the_next_is(client: FlaskClient, layers: Layers) -> None:
+    layers.add(**{"é & <ö>": (1, "1.00")})
+
+    def read(url: str) -> tuple[list[dict[str, str]], str | None]:
+        answer = client.get(url, headers={"Accept": "text/csv"})
+        assert answer.status_code == 200, answer.text
+        link = re.fullmatch(r'<(\?.*)>; rel="next"', answer.headers.get("Link", ""))
+        return list(csv.DictReader(io.StringIO(answer.text))), urljoin(VIEW, link[1]) if link else None
+
+    whole, end = read(f"{VIEW}?sort=-client")
+    following: str | None = f"{VIEW}?sort=-client&limit=1"
+    pages = []
+    while following:
+        page, following = read(following)
+        pages.append(page)
+
+    assert end is None
+    assert pages == [[row] for row in whole]
 
 
 def test_another_form_is_refused(client: FlaskClient) -> None:
