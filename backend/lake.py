@@ -7,13 +7,15 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import QueuePool
+from pyhive.exc import OperationalError as Refused
+from sqlalchemy import QueuePool, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from thrift.transport.TTransport import TTransportException
 
 from app.hive import Session
 from app.settings import Settings
-from backend.problems import unavailable
+from backend.problems import login_refused, unavailable
 
 ANSWER_SECONDS = 30  # that an answer of HiveServer2 may take
 SESSIONS = 2
@@ -21,7 +23,7 @@ REQUESTS = 4  # that have a session or wait for one, each on a thread of the ser
 
 
 class Lake:
-    """The sessions of an application, and since when HiveServer2 has not answered."""
+    """The sessions of an application, and since when HiveServer2 has not answered; None: it has."""
 
     def __init__(self, settings: Settings) -> None:
         self.places = BoundedSemaphore(REQUESTS)
@@ -33,6 +35,13 @@ class Lake:
             timeout=ANSWER_SECONDS,
             reset_on_return=None,
         )
+        event.listen(self.pool, "checkout", _renew)
+
+
+def _renew(session: Session, *_: object) -> None:
+    """Has the pool open another session in place of one that HiveServer2 has closed."""
+    if session.lost:
+        raise DisconnectionError
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -55,8 +64,11 @@ def lake() -> Iterator[Any]:
         with _session(held.pool) as session:
             yield session.cursor()
         held.silent_since = None
-    except TTransportException:
-        held.silent_since = held.silent_since or datetime.now(UTC)
+    except Refused:
+        held.silent_since = None
+        raise
+    except TTransportException as error:
+        held.silent_since = None if login_refused(error) else held.silent_since or datetime.now(UTC)
         raise
     finally:
         held.places.release()
@@ -67,10 +79,6 @@ def _session(pool: QueuePool) -> Iterator[Session]:
     """A session that is open, given back if all went well."""
     try:
         found = pool.connect()
-        if found.driver_connection.lost:  # type: ignore[union-attr]
-            found.invalidate()
-            found.close()
-            found = pool.connect()
     except PoolTimeout:
         raise unavailable(f"HiveServer2 has been busy for {ANSWER_SECONDS} s; ask again") from None
     try:

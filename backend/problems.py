@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457): never an empty answer, never a short one."""
 
 import logging
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -125,15 +126,23 @@ def _busy(error: PoolTimeout) -> Response:
     return _problem(unavailable("all connections to Postgres are in use; ask again"))
 
 
+def login_refused(error: TTransportException) -> bool:
+    """Whether HiveServer2 answers, and refuses the password."""
+    return "validating the login" in str(error)
+
+
 def _no_lake(error: TTransportException) -> Response:
     logger.error("HiveServer2: %s", error)
+    if login_refused(error):
+        return _problem(
+            unavailable("HiveServer2 refuses the API's password; give both the same SECRETS_PATH and HIVE_USER")
+        )
+    since = current_app.extensions["lake"].silent_since or datetime.now(UTC)  # another may have had an answer meanwhile
+    silent = f"has not answered since {since:%Y-%m-%dT%H:%M:%SZ}"
     if error.type == TTransportException.TIMED_OUT:
-        detail = "HiveServer2 took longer than the API waits; ask for fewer rows, or look at its load"
-    elif "validating the login" in str(error):
-        detail = "HiveServer2 refuses the API's password; give both the same SECRETS_PATH and HIVE_USER"
+        detail = f"HiveServer2 took longer than the API waits, and {silent}; ask for fewer rows, or look at its load"
     else:
-        since = current_app.extensions["lake"].silent_since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        detail = f"HiveServer2 has not answered since {since}; start it with ./scripts/submit sql, then ask again"
+        detail = f"HiveServer2 {silent}; start it with ./scripts/submit sql, then ask again"
     return _problem(unavailable(detail))
 
 

@@ -1,15 +1,19 @@
 """Reading the lake's tables: a cursor that ends with its request, and errors that say what is missing."""
 
+import contextlib
+import re
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from pyhive.exc import OperationalError
 
 from app.settings import Settings
 from backend import create_app
-from backend.lake import lake
+from backend.lake import SESSIONS, lake
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import Answer, get
 
@@ -45,7 +49,8 @@ def test_a_page_can_read_the_lake_and_leaves_no_connection(database: Settings) -
 
 
 @pytest.mark.usefixtures("hive_server")
-def test_a_session_is_used_again_unless_it_is_lost(database: Settings) -> None:
+@pytest.mark.parametrize("idle", [1, SESSIONS])
+def test_a_session_is_used_again_unless_it_is_lost(database: Settings, idle: int) -> None:
     app = create_app(database)
 
     def session() -> Any:
@@ -57,10 +62,13 @@ def test_a_session_is_used_again_unless_it_is_lost(database: Settings) -> None:
     first = session()
     assert session() == first
     pool = app.extensions["lake"].pool
-    held = pool.connect()
-    held.driver_connection._socket.handle.shutdown(socket.SHUT_RDWR)  # as when the server ends
-    held.close()
+    held = [pool.connect() for _ in range(idle)]
+    for one in held:
+        one.driver_connection._socket.handle.shutdown(socket.SHUT_RDWR)  # as when the server ends
+    for one in held:
+        one.close()
     assert session() != first
+    assert pool.checkedout() == 0
     pool.dispose()
     assert connections(database.hive_server_port) == 0
 
@@ -84,6 +92,19 @@ def test_a_statement_that_is_refused_is_a_problem_and_leaves_no_connection(
     assert connections(database.hive_server_port) == 0
 
 
+@pytest.mark.usefixtures("hive_server")
+@pytest.mark.parametrize("statement", ["SELECT 1", "SELECT * FROM nowhere.silver", "SELECT nonsense"])
+def test_whatever_hiveserver2_answers_it_is_not_silent_any_more(database: Settings, statement: str) -> None:
+    app = create_app(database)
+    held = app.extensions["lake"]
+    held.silent_since = datetime(2026, 1, 1, tzinfo=UTC)
+    with app.app_context(), contextlib.suppress(OperationalError), lake() as cursor:
+        cursor.execute(statement)
+
+    assert held.silent_since is None
+    held.pool.dispose()
+
+
 def test_without_hiveserver2_the_answer_is_a_503_that_says_how_to_start_it(database: Settings) -> None:
     failed = ask(database.model_copy(update={"hive_server_port": 1}), "SELECT 1")
 
@@ -99,7 +120,7 @@ def test_a_hiveserver2_that_is_silent_is_waited_for_and_no_longer(
         failed = ask(database.model_copy(update={"hive_server_port": silent.getsockname()[1]}), "SELECT 1")
 
     assert failed.status == 503
-    assert "took longer than the API waits" in failed.body["detail"]
+    assert re.search(r"longer than the API waits, and has not answered since 20\d\d-.*Z; ", failed.body["detail"])
 
 
 def test_another_password_is_a_503_that_names_the_settings(
