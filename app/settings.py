@@ -139,7 +139,10 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Address the API listens on")
     api_port: int = Field(5550, ge=1, le=65535, description="Port of the API")
     api_rate_limit: int = Field(
-        1200, ge=0, le=10_000_000, description="Requests a minute that the API takes from one address; 0: any number"
+        1200,
+        ge=0,
+        le=10_000_000,
+        description="Requests a minute to one endpoint that the API takes from one address; 0: any number",
     )
     # Empty as it stands in .env.example, and as compose gives what is not set, it names no file.
     api_tokens: Annotated[Path | None, BeforeValidator(lambda path: path or None)] = Field(

@@ -31,8 +31,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     app.json = answers.ExactJson(app)
     at = settings or of_this_process()
     problems.init_app(app)
+    metrics.init_app(app)  # before what may refuse: that takes time, too
     guard.init_app(app, at)
-    metrics.init_app(app)
     database.init_app(app, at)
     lake.init_app(app, at)
     for part in (health, freshness, pipelines, quarantine, events):

@@ -29,18 +29,25 @@ HEADERS = {
 EXPOSED = ["ETag", "Retry-After", META, NEXT]  # headers that the pages of another site may read
 
 
+class Limits(Limiter):
+    """Limits what asks for no endpoint, too: there, tokens could be guessed as well."""
+
+    def identify_request(self) -> str:
+        return request.endpoint or "none"
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Raises WeakPassword where a token could be guessed, and OSError where their file cannot be read."""
     app.after_request(_headed)
-    if settings.api_tokens is not None:
-        app.before_request(_authorized(tokens(settings)))
-    app.before_request(_each_once)
     if settings.api_rate_limit:
         limit = f"{settings.api_rate_limit} per minute"
-        limiter = Limiter(
+        limiter = Limits(
             get_remote_address, app=app, default_limits=[limit], storage_uri="memory://", headers_enabled=True
         )
         limiter.request_filter(lambda: request.path in OPEN)
+    if settings.api_tokens is not None:
+        app.before_request(_authorized(tokens(settings)))
+    app.before_request(_each_once)
     if settings.api_cors_origins:
         origins = settings.api_cors_origins.split(",")
         CORS(app, origins=origins, methods=["GET", "HEAD"], allow_headers=["Authorization"], expose_headers=EXPOSED)
@@ -56,7 +63,7 @@ def tokens(settings: Settings) -> list[str]:
 
 def _authorized(allowed: list[str]) -> Callable[[], None]:
     def check() -> None:
-        if request.path in OPEN:
+        if request.path in OPEN or request.method == "OPTIONS":  # a browser asks so, without a token, what it may ask
             return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         known = [hmac.compare_digest(given.strip().encode(), token.encode()) for token in allowed]

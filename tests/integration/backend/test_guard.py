@@ -1,7 +1,10 @@
 """Who may ask, how often, and what a browser may do with the answer."""
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask.testing import FlaskClient
@@ -61,6 +64,39 @@ def test_who_asks_too_often_is_told_when_to_come_again(database: Settings) -> No
     assert client.get("/pipelines", environ_base={"REMOTE_ADDR": "127.0.0.2"}).status_code == 200
     assert client.get("/healthz").status_code == 200
     assert [api(database, api_rate_limit=0).get("/pipelines").status_code for _ in range(3)] == [200] * 3
+
+
+def test_who_guesses_tokens_is_told_to_come_again_later(database: Settings, tokens: Path) -> None:
+    client = api(database, api_tokens=tokens, api_rate_limit=2)
+    for path in ("/pipelines", "/nothing"):
+        guesses = [client.get(path, headers={"Authorization": f"Bearer guess-{number}"}) for number in range(3)]
+        assert [one.status_code for one in guesses] == [401, 401, 429]
+
+
+def test_what_is_refused_is_measured_from_its_beginning(database: Settings, tokens: Path) -> None:
+    client = api(database, api_tokens=tokens, api_rate_limit=1)
+    with patch("backend.metrics.time", SimpleNamespace(perf_counter=count().__next__)):
+        assert [client.get("/pipelines").status_code for _ in range(2)] == [401, 429]
+    metrics = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+
+    for status in (401, 429):
+        assert f'tidemark_api_seconds_sum{{endpoint="pipelines",status="{status}"}} 1.0' in metrics
+
+
+def test_a_browser_may_ask_without_a_token_what_a_named_site_may_ask(database: Settings, tokens: Path) -> None:
+    client = api(database, api_tokens=tokens, api_cors_origins="https://one.example")
+    asked = {
+        "Origin": "https://one.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    allowed = client.options(VIEW, headers=asked)
+
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://one.example"
+    assert allowed.headers["Access-Control-Allow-Headers"].lower() == "authorization"
+    assert client.get(VIEW, headers=asked).status_code == 401
+    assert client.options(VIEW).data == b""
 
 
 def test_no_other_site_may_read_an_answer_unless_it_is_named(database: Settings) -> None:
