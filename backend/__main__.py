@@ -14,6 +14,8 @@ from backend.database import POOL_SIZE
 from backend.lake import REQUESTS
 
 logger = logging.getLogger("backend")
+# Bytes of an answer that are read before its reader takes them, on disk: a slow one keeps no connection and no thread.
+AHEAD = 256 * 1024 * 1024
 
 
 def _stop(_: int, __: FrameType | None) -> None:
@@ -26,7 +28,9 @@ def main() -> int:
     try:
         at = settings()
         app = create_app(at)
-        server = create_server(app, host=at.api_host, port=at.api_port, threads=POOL_SIZE + REQUESTS)
+        server = create_server(
+            app, host=at.api_host, port=at.api_port, threads=POOL_SIZE + REQUESTS, outbuf_high_watermark=AHEAD
+        )
     except ValidationError as error:
         logger.error("%s", error)
         return 1

@@ -37,11 +37,11 @@ def engine() -> Engine:
 
 @contextmanager
 def snapshot() -> Iterator[Connection]:
-    """A connection on which all statements see the same instant, and none can write.
+    """A connection on which all statements see the same instant, and none can write: it ends by being rolled back.
 
     Raises:
         sqlalchemy.exc.OperationalError: Postgres does not answer.
         sqlalchemy.exc.TimeoutError: all connections are in use.
     """
-    with engine().connect() as connection, connection.begin():
+    with engine().connect() as connection:
         yield connection

@@ -24,5 +24,6 @@ END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 ALTER ROLE tidemark_read SET default_transaction_read_only = on;
 ALTER ROLE tidemark_read SET statement_timeout = '15s';
+ALTER ROLE tidemark_read SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE tidemark_batch SET lock_timeout = '60s';
 ALTER ROLE tidemark_speed SET lock_timeout = '60s';

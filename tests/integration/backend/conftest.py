@@ -1,7 +1,7 @@
 """The API on the shared Postgres, and what the jobs do to the tables that it reads."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.databases import make_roles
 from app.ledger import Ledger
 from app.model import Pipeline
 from app.pipelines.transactions import PIPELINE
@@ -66,6 +67,17 @@ class Layers:
                 messages = sum(count for count, _ in clients.values())
                 ledger.commit(before, before | {0: before.get(0, 0) + messages}, increments(**clients))
 
+    def count(self, pipeline: Pipeline, **views: list[dict[str, Any]]) -> None:
+        """Commits a micro-batch of increments of these views, each with its keys and states."""
+        order = [view.name for view in pipeline.all_views]
+        rows = [{"view": order.index(view)} | row for view, found in views.items() for row in found]
+        names = dict.fromkeys(name for row in rows for name in row)
+        table = pa.table({name: [row.get(name) for row in rows] for name in names})
+        with closing(connect(self.database, Role.SPEED)) as connection:
+            ledger = Ledger(connection, pipeline)
+            before = ledger.offsets()
+            ledger.commit(before, before | {0: before.get(0, 0) + len(rows)}, table)
+
     def look(self) -> None:
         """Looks at the log, and finds nothing new."""
         with closing(connect(self.database, Role.SPEED)) as connection:
@@ -93,6 +105,30 @@ def layers(database: Settings) -> Layers:
     made = Layers(database)
     made.add(ada=(3, "3.30"), bob=(1, "9999999999.99"))
     return made
+
+
+def snapshots(database: Settings) -> int:
+    """How many are held for readers."""
+    with closing(connect(database, database.pg_admin)) as admin, admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state LIKE 'idle in transaction%%'",
+            (Role.READ,),
+        )
+        ((found,),) = cursor.fetchall()
+    return int(found)
+
+
+@contextmanager
+def altered(database: Settings, **settings: str) -> Iterator[None]:
+    """Other settings for the role that reads, on connections that are made meanwhile."""
+    with closing(connect(database, database.pg_admin)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        for name, value in settings.items():
+            cursor.execute(f"ALTER ROLE {Role.READ} SET {name} = %s", (value,))
+    try:
+        yield
+    finally:
+        make_roles(database)
 
 
 @pytest.fixture

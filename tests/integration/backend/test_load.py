@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -32,7 +33,7 @@ from backend.lake import ANSWER_SECONDS, SESSIONS
 from backend.lake import REQUESTS as REQUESTS_OF_THE_LAKE
 from embedded.postgres import Postgres
 from embedded.process import free_port
-from tests.integration.backend.conftest import VIEW, Layers, increments
+from tests.integration.backend.conftest import VIEW, Layers, increments, snapshots
 
 pytestmark = pytest.mark.timeout(300)
 REQUESTS, READERS = 10_000, 16
@@ -206,3 +207,12 @@ def test_postgres_restarted_under_load_is_503_and_then_an_answer_again(own: Own)
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", (Role.READ,))
         ((connections,),) = cursor.fetchall()
     assert 1 <= connections <= POOL_SIZE
+
+
+def test_a_reader_that_takes_nothing_holds_no_snapshot(own: Own) -> None:
+    """Its answer is larger than what the sockets hold, and than what the server would keep in memory."""
+    Layers(own.at).add(**{secrets.token_hex(1_200): (1, "1.00") for _ in range(20_000)})
+    with socket.create_connection((own.at.api_host, own.at.api_port), timeout=60) as slow:
+        slow.sendall(f"GET {VIEW} HTTP/1.1\r\nHost: {own.at.api_host}\r\nAccept: text/csv\r\n\r\n".encode())
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        wait_until(lambda: snapshots(own.at) == 0)
