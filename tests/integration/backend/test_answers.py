@@ -1,6 +1,7 @@
 """What the API answers: exact values beside the boundary they were read at, and errors that say what to do."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from app.postgres import Role, connect
 from app.settings import Settings
 from backend import create_app
 from backend.database import POOL_SIZE
-from tests.integration.backend.conftest import VIEW, get
+from tests.integration.backend.conftest import VIEW, altered, get
 
 PROBLEM = "application/problem+json"
 
@@ -155,6 +156,39 @@ def test_connections_that_postgres_has_closed_are_replaced(client: FlaskClient, 
         assert cursor.rowcount > 0
 
     assert get(client, "/readyz").status == 200
+
+
+def test_no_connection_is_lost_to_the_pool_while_postgres_closes_them(app: Flask, database: Settings) -> None:
+    with (
+        ThreadPoolExecutor(POOL_SIZE) as threads,
+        closing(connect(database, database.pg_admin)) as admin,
+        admin.cursor() as cursor,
+    ):
+        admin.autocommit = True
+        asked = [threads.submit(lambda: app.test_client().get(VIEW).status_code) for _ in range(200)]
+        closed = 0
+        while not all(one.done() for one in asked):
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (Role.READ,))
+            closed += cursor.rowcount
+
+    assert closed > POOL_SIZE
+    assert {one.result() for one in asked} <= {200, 503}
+    assert app.extensions["engine"].pool.checkedout() == 0
+    assert app.test_client().get(VIEW).status_code == 200
+
+
+def test_what_postgres_takes_too_long_for_is_a_503_that_says_so(app: Flask, database: Settings) -> None:
+    with (
+        altered(database, statement_timeout="200ms"),
+        closing(connect(database, Role.MIGRATE)) as owner,
+        owner.cursor() as cursor,
+    ):
+        cursor.execute("LOCK TABLE serving.transactions_clients IN ACCESS EXCLUSIVE MODE")
+        failed = get(app.test_client(), VIEW)
+
+    assert (failed.status, failed.kind) == (503, PROBLEM)
+    assert "Postgres took longer than the API's role may wait; ask for fewer rows" in failed.body["detail"]
+    assert app.extensions["engine"].pool.checkedout() == 0
 
 
 def test_when_all_connections_are_in_use_the_answer_is_a_503(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

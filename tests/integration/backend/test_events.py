@@ -17,7 +17,7 @@ from app.settings import Settings
 from backend import create_app
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import get
-from tests.integration.backend.described import ask
+from tests.integration.backend.described import ask, inject
 from tests.integration.conftest import NewStack, Stack
 
 PROBLEM = "application/problem+json"
@@ -165,4 +165,5 @@ def test_what_the_description_says_of_events_holds(stack: Stack, hive_server: Hi
     for path in ("/objects", "/alerts"):
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             ask(app, path, mode)
+        inject(app, path)
     app.extensions["lake"].pool.dispose()

@@ -11,7 +11,7 @@ from app.pipelines import names
 from backend import create_app
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import get
-from tests.integration.backend.described import ask
+from tests.integration.backend.described import ask, inject
 from tests.integration.conftest import Stack, event
 
 NAME = names()[0]
@@ -50,3 +50,7 @@ def test_samples_are_shown_as_they_came_the_newest_first(client: FlaskClient, st
 def test_what_the_description_says_of_samples_holds(client: FlaskClient) -> None:
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         ask(client.application, PATH, mode)
+
+
+def test_what_is_injected_into_a_parameter_is_a_value(client: FlaskClient) -> None:
+    inject(client.application, PATH, pipeline=NAME)

@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 
 from app.databases import apply_migrations, make_roles
 from app.migrate import register
-from app.pipelines import names, select
+from app.pipelines import load, names, select
 from app.postgres import Role, connect
 from app.settings import Settings
 from backend import create_app
-from tests.integration.backend.conftest import get
+from tests.integration.backend.conftest import Layers, get
 
 SERVED = ["housing", "space"]
 REST = [name for name in names() if name not in SERVED]
@@ -57,10 +57,21 @@ def test_the_freshness_of_the_others_is_unknown(client: FlaskClient) -> None:
     assert found[REST[0]]["batch_seconds"] is None
 
 
-def test_what_is_quarantined_is_counted_for_those_that_are_served(client: FlaskClient) -> None:
+def test_what_is_quarantined_is_counted_for_those_that_are_served(client: FlaskClient, empty: Settings) -> None:
     counted = get(client, "/quarantine")
-
     assert (counted.status, counted.body) == (200, [])
+    few, many = {"reason": "not_json", "count": 2}, {"reason": "missing: kind", "count": 3}
+    for pipeline in select(SERVED):
+        Layers(empty).count(pipeline, quarantine=[few, many])
+    Layers(empty).count(load("space"), quarantine=[many])
+
+    assert get(client, "/quarantine").body == [
+        {"pipeline": name, "reason": reason, "events": events}
+        for name, reason, events in (
+            ("housing", "missing: kind", 3), ("housing", "not_json", 2),
+            ("space", "missing: kind", 6), ("space", "not_json", 2),
+        )
+    ]  # fmt: skip
 
 
 def test_the_endpoints_of_the_others_say_what_to_do(client: FlaskClient) -> None:
