@@ -11,6 +11,7 @@ from app.settings import Settings
 TIMEOUT = (3.0, 35.0)  # seconds to connect, and to answer: what is read from the lake may take half a minute
 UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what the API listens on is not where it is asked
 KEPT = 100  # answers
+START = "Start the servers: `./scripts/up`, or without Docker `./scripts/demo`"
 
 
 class ApiError(Exception):
@@ -37,7 +38,10 @@ class Api:
         try:
             response = self._session.get(self.url + path, headers={"If-None-Match": etag}, timeout=TIMEOUT)
         except requests.RequestException as error:
-            raise ApiError(f"The API does not answer at {self.url} ({error}). Start it: `python -m backend`") from error
+            reason = _cause(error)
+            raise ApiError(
+                f"The API does not answer at {self.url} ({reason}). Start it: `python -m backend`"
+            ) from error
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             return held
         try:
@@ -47,9 +51,26 @@ class Api:
                 f"What answers at {self.url} is not the API: {path} is not JSON. Set API_HOST and API_PORT"
             ) from error
         if response.status_code != HTTPStatus.OK:
-            raise ApiError(f"The API answers {response.status_code}: {answer.get('detail', answer)}")
+            detail = str(answer.get("detail", answer))
+            raise ApiError(f"The API answers {response.status_code}: {detail}{_help(response.status_code, detail)}")
         if given := response.headers.get("ETag"):
             self._held[path] = (given, answer)
             while len(self._held) > KEPT:
                 self._held.popitem(last=False)
         return answer
+
+
+def _help(status: int, detail: str) -> str:
+    """What to do, where the API does not say it."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ". Raise `API_RATE_LIMIT` of the API, or close some pages"
+    if "Postgres does not answer" in detail and "./scripts/" not in detail:
+        return f". {START}"
+    return ""
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What it began with: the same words whatever was asked."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import figures
 from dashboard.figures import TIME
-from dashboard.notices import told
+from dashboard.notices import empty, told
 from dashboard.shared import Reading
 from dashboard.sources import ALL, Sources
 
@@ -146,5 +146,5 @@ def _view(listed: Listed, name: str) -> dict[str, Any] | None:
 
 def _empty(found: Reading) -> bool:
     if not found.value["rows"]:
-        st.info("No event that has been counted belongs to this view.")
+        empty(found.value)
     return not found.value["rows"]

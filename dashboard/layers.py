@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.figures import TIME
-from dashboard.notices import age, badge, duration, told
+from dashboard.notices import age, badge, duration, late, told
 from dashboard.overview import counted_since
 from dashboard.sources import Sources, sources
 
@@ -63,6 +63,7 @@ def _partitions(here: Sources, listed: dict[str, Any]) -> None:
     st.markdown(badge(one.status))
     if not told(one.status):
         return
+    late(one.name, one.status.value)
     stand, ends = one.status.value, one.ends or {}
     names = sorted({*stand["cut"], *stand["offsets"], *ends}, key=int)
     rows = [

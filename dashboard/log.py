@@ -9,6 +9,8 @@ from typing import NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from dashboard.api import START
+
 SECONDS = 5  # that an answer may take
 SHOWN = 2_000  # characters of a message
 
@@ -108,7 +110,7 @@ def _require_answer(servers: str) -> None:
 
 
 def _silent(servers: str, reason: Exception | None) -> LogError:
-    return LogError(f"Kafka does not answer at {servers} ({reason}). Start it, or set KAFKA_BOOTSTRAP_SERVERS")
+    return LogError(f"Kafka does not answer at {servers} ({reason}). {START}; or set KAFKA_BOOTSTRAP_SERVERS")
 
 
 def _text(given: bytes | None) -> str | None:

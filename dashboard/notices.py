@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.shared import Reading
 
-# A sign, a word and a colour for each standing of the API: the colour is never the only one.
+# A sign, a word and a colour for each standing of the API, the best first: the colour is never the only one.
 SIGNS = {"ok": ("●", "fresh", "green"), "warn": ("▲", "late", "orange"), "error": ("■", "stale", "red")}
 
 
@@ -27,15 +27,19 @@ def standing(status: Reading) -> str:
     return "error" if status.error or status.value is None else str(status.value["freshness"])
 
 
-def badge(status: Reading) -> str:
-    """Whether a pipeline is fresh, in Markdown."""
-    sign, word, colour = SIGNS[standing(status)]
+def said(status: Reading) -> str:
+    """Whether a pipeline is fresh: the sign, and words."""
+    sign, word, _ = SIGNS[standing(status)]
     if status.value is None:
-        return f":{colour}-badge[{sign} unknown]"
-    seconds = status.value["freshness_seconds"]
+        return f"{sign} unknown"
     if status.error:
-        return f":{colour}-badge[{sign} not read for {duration(status.seconds)}]"
-    return f":{colour}-badge[{sign} {word} · {age(seconds)}]"
+        return f"{sign} not read for {duration(status.seconds)}"
+    return f"{sign} {word} · {age(status.value['freshness_seconds'])}"
+
+
+def badge(status: Reading) -> str:
+    """The same in its colour, in Markdown."""
+    return f":{SIGNS[standing(status)][2]}-badge[{said(status)}]"
 
 
 def late(name: str, status: dict[str, Any]) -> None:
@@ -43,7 +47,7 @@ def late(name: str, status: dict[str, Any]) -> None:
     if status["freshness_seconds"] is None:
         st.info(
             f"Nothing has been counted yet. Start the speed layer, `spark-submit app/streaming_job.py {name}`, "
-            "and send events."
+            f"and {send(name)}"
         )
     elif status["freshness"] != "ok":
         st.warning(
@@ -55,6 +59,26 @@ def late(name: str, status: dict[str, Any]) -> None:
             f"**The batch is behind.** Version {status['version']} is of {age(status['batch_seconds'])}; the target is "
             f"{duration(status['batch_within'])}. Publish another: `spark-submit app/batch_job.py {name}`"
         )
+
+
+def empty(answer: dict[str, Any]) -> None:
+    """Says why an answer of the API has no rows, and what helps."""
+    meta = answer["meta"]
+    name, layer = meta["pipeline"], meta.get("layer")
+    if layer is None:  # events, of a table of the lake
+        st.info(f"The lake has none yet. The batch layer writes them there: `spark-submit app/batch_job.py {name}`")
+    elif layer == "batch" and not meta["version"]:
+        st.info(f"No version yet. Publish the first: `spark-submit app/batch_job.py {name}`")
+    elif meta["freshness_seconds"] is None:
+        late(name, meta | {"batch_late": False})
+    elif layer == "speed":
+        st.info(f"The speed layer has counted nothing of this view since the cut. To see it count, {send(name)}")
+    else:
+        st.info(f"No event that has been counted belongs to this view. To see some, {send(name)}")
+
+
+def send(name: str) -> str:
+    return f"send events: `python -m producers {name}`"
 
 
 def told(*readings: Reading) -> bool:

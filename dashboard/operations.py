@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.layers import run
-from dashboard.notices import told
+from dashboard.notices import send, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "5s", "10s"
@@ -72,7 +72,8 @@ def _messages(here: Sources, listed: list[dict[str, Any]]) -> None:
     if read.value:
         st.dataframe([message._asdict() for message in read.value], hide_index=True, width="stretch")
     else:
-        st.info(f"The topic `{topic}` holds no message.")
+        name = next(one["name"] for one in listed if one["topic"] == topic)
+        st.info(f"The topic `{topic}` holds no message. To see some, {send(name)}")
 
 
 @st.fragment(run_every=OFTEN)
@@ -95,8 +96,7 @@ def _samples(here: Sources, listed: list[dict[str, Any]]) -> None:
     reason = right.selectbox("Reason", reasons, index=None, placeholder="any", key=f"{name} reason")
     if not st.toggle("Show payloads", help="Reads the lake through HiveServer2"):
         return
-    with st.spinner("Asking HiveServer2 …"):
-        found = here.samples(name, **({"reason": reason} if reason else {}), limit=SAMPLES)
+    found = here.samples(name, **({"reason": reason} if reason else {}), limit=SAMPLES)
     if not told(found):
         return
     if found.value:

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.notices import SIGNS, age, badge, standing, told
+from dashboard.notices import SIGNS, age, badge, duration, late, said, standing, told
+from dashboard.shared import Reading
 from dashboard.sources import Sources, Standing, sources
 
 OFTEN = "2s"
@@ -47,10 +48,10 @@ def page(links: Mapping[str, Any]) -> None:
 
 @st.fragment(run_every=OFTEN)
 def _picture(here: Sources) -> None:
-    pipelines, topics = here.pipelines(), here.topics()
-    if not told(pipelines):
+    pipelines, topics, found = here.pipelines(), here.topics(), here.standings()
+    told(pipelines, *(one.status for one in found))
+    if pipelines.value is None:
         return
-    found = here.standings()
     if topics.error:
         st.warning(topics.error)
     st.html(STYLE + picture(found, here))
@@ -65,10 +66,9 @@ def _tidemarks(here: Sources, links: Mapping[str, Any]) -> None:
                 st.page_link(links[one.name])
             st.markdown(badge(one.status))
         with right:
-            if one.status.value is None:
-                st.error(one.status.error)
-            else:
+            if one.status.value is not None:  # else it is said above what is missing
                 st.html(STYLE + tidemark(one))
+                late(one.name, one.status.value)
 
 
 def picture(found: list[Standing], here: Sources) -> str:
@@ -84,8 +84,9 @@ def picture(found: list[Standing], here: Sources) -> str:
     batch = max((stand["batch_seconds"] for stand in stands if stand["version"]), default=None)
     cut = sum(sum(stand["cut"].values()) for stand in stands)
     since = sum(counted_since(stand) for stand in stands)
-    worst = max((standing(one.status) for one in found), key=list(SIGNS).index, default="error")
-    sign, word, _ = SIGNS[worst]
+    worst = max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None))
+    silent = _silent([one.status for one in found])
+    counted, published = silent or f"counted {age(oldest)}", silent or f"published {age(batch)}"
     return (
         '<div class="flow">'
         + _stage("Producers", "events and files of", f"{len(found)} pipelines")
@@ -94,11 +95,11 @@ def picture(found: list[Standing], here: Sources) -> str:
         + _TO
         + '<div class="layers">'
         + _stage("Speed layer", f"{_count(since, 'since the cut')}, {_count(lag, 'waiting')}",
-                 f"{_rate(found, here, 'counted')}, counted {age(oldest)}", "speed")
-        + _stage("Batch layer", _count(cut, "below the cut"), f"from the lake, published {age(batch)}", "batch")
+                 f"{_rate(found, here, 'counted')}, {counted}", "speed")
+        + _stage("Batch layer", _count(cut, "below the cut"), f"from the lake, {published}", "batch")
         + "</div>"
         + _TO
-        + _stage("Merged views", "Postgres: batch + speed", f"{sign} {word}")
+        + _stage("Merged views", "Postgres: batch + speed", said(worst))
         + _TO
         + _stage("API", "and this dashboard", "each answer of one instant")
         + "</div>"
@@ -129,6 +130,20 @@ def counted_since(stand: dict[str, Any]) -> int:
     return sum(offset - stand["cut"].get(partition, 0) for partition, offset in stand["offsets"].items())
 
 
+def _badness(status: Reading) -> tuple[int, float]:
+    """How a pipeline stands beside others, the worst last."""
+    seconds = (status.value or {}).get("freshness_seconds")
+    return list(SIGNS).index(standing(status)), status.seconds if seconds is None else status.seconds + seconds
+
+
+def _silent(statuses: list[Reading]) -> str:
+    """How long not all of them could be read; empty: they can be."""
+    missing = [one for one in statuses if one.error]
+    if any(one.value is None for one in missing):
+        return "not read"
+    return f"not read for {duration(max(one.seconds for one in missing))}" if missing else ""
+
+
 def _stage(name: str, first: str, second: str, kind: str = "") -> str:
     return f'<div class="{kind}"><b>{name}</b>{escape(first)}<br>{escape(second)}</div>'
 
@@ -138,5 +153,7 @@ def _count(of: int | None, what: str) -> str:
 
 
 def _rate(found: list[Standing], here: Sources, field: str) -> str:
-    rates = [rate for one in found if (rate := here.history.rate(one.name, field)) is not None]
+    rates = [
+        rate for one in found if one.status.error is None and (rate := here.history.rate(one.name, field)) is not None
+    ]
     return f"{sum(rates):,.0f} a second" if rates else "… a second"

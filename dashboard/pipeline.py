@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import charts, tables
-from dashboard.notices import age, badge, late, told
+from dashboard.notices import age, badge, empty, late, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "2s", "5s"
@@ -93,7 +93,7 @@ def _rows(here: Sources, listed: dict[str, Any]) -> None:
         if found.value["next"]:
             st.caption(f"The first {found.value['meta']['limit']:,} rows by key; there are more.")
     else:
-        st.info("No event that has been counted belongs to this view.")
+        empty(found.value)
 
 
 def figure(value: Any, kind: str) -> str:

@@ -49,6 +49,11 @@ class Shared:
                 held.tried_at = self.clock()
             return Reading(held.value, self.clock() - held.read_at, held.error)
 
+    def holds(self, name: Hashable) -> bool:
+        """Whether something was read of this, be it long ago."""
+        held = self._held.get(name)
+        return held is not None and held.value is not None
+
     def _of(self, name: Hashable) -> _Held:
         with self._lock:
             held = self._held.pop(name, None) or _Held()

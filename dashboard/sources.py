@@ -1,6 +1,8 @@
 """Where the pages read from: the API and Kafka, one reading for all viewers."""
 
 import time
+from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -59,10 +61,10 @@ class Sources:
         return self._asked("/quarantine", age=OFTEN * 2)
 
     def samples(self, name: str, **asked: str | int) -> Reading:
-        return self._asked("/quarantine/samples", SELDOM, {"pipeline": name, **asked})
+        return self._asked("/quarantine/samples", SELDOM, {"pipeline": name, **asked}, of="HiveServer2")
 
     def events(self, endpoint: str, most: int) -> Reading:
-        return self._asked(f"/{endpoint}", SELDOM, {"limit": most})
+        return self._asked(f"/{endpoint}", SELDOM, {"limit": most}, of="HiveServer2")
 
     def rows(self, name: str, view: str, **asked: str | int) -> Reading:
         return self._asked(f"/pipelines/{name}/views/{view}", asked=asked)
@@ -81,17 +83,19 @@ class Sources:
             self._versions[path] = _version(answer)
             return answer
 
-        found = self.shared.read(path, read, ApiError, age=ONCE if self._versions.get(path) == wanted else OFTEN)
+        found = self._read(path, read, ApiError, age=ONCE if self._versions.get(path) == wanted else OFTEN)
         same = found.value is not None and _version(found.value) == wanted
         return found if same else Reading(None, found.seconds, found.error)
 
     def topics(self) -> Reading:
         """The partitions of the pipelines' topics."""
         topics = sorted({one["topic"] for one in self.pipelines().value or ()})
-        return self.shared.read(("topics", *topics), lambda: partitions(self.servers, topics), LogError, age=OFTEN * 2)
+        return self._read(
+            ("topics", *topics), lambda: partitions(self.servers, topics), LogError, age=OFTEN * 2, of="Kafka"
+        )
 
     def messages(self, topic: str, most: int) -> Reading:
-        return self.shared.read(("messages", topic, most), lambda: newest(self.servers, topic, most), LogError)
+        return self._read(("messages", topic, most), lambda: newest(self.servers, topic, most), LogError, of="Kafka")
 
     def standings(self) -> list[Standing]:
         """All pipelines; what is seen of them is remembered."""
@@ -105,9 +109,19 @@ class Sources:
             self.history.add(listed["name"], status.value, sum(ends.values()) if ends else None, time.time())
         return Standing(listed, status, ends)
 
-    def _asked(self, path: str, age: float = OFTEN, asked: dict[str, str | int] | None = None) -> Reading:
+    def _asked(
+        self, path: str, age: float = OFTEN, asked: dict[str, str | int] | None = None, of: str = "the API"
+    ) -> Reading:
         whole = _path(path, asked or {})
-        return self.shared.read(whole, lambda: self.api.get(whole), ApiError, age=age)
+        return self._read(whole, lambda: self.api.get(whole), ApiError, age=age, of=of)
+
+    def _read(
+        self, name: Hashable, read: Callable[[], Any], failure: type[Exception], *, age: float = OFTEN,
+        of: str = "the API",
+    ) -> Reading:  # fmt: skip
+        """A shared reading. The page says who is asked, where it has nothing to show until the answer is there."""
+        with nullcontext() if self.shared.holds(name) else st.spinner(f"Asking {of} …"):
+            return self.shared.read(name, read, failure, age=age)
 
 
 def sources() -> Sources:

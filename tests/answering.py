@@ -82,6 +82,10 @@ def rows(found: list[dict[str, Any]], **meta: Any) -> dict[str, Any]:
     return {"meta": META | {"columns": columns} | meta, "rows": found, "next": None}
 
 
+NO_POSTGRES = ["/pipelines"]  # what the API answers to without it
+SILENT = "Postgres does not answer; start it, then ask again"
+
+
 class Server:
     """An HTTP server whose answers a test sets: path → (status, body). `?layer=batch` is a path of its own."""
 
@@ -113,9 +117,10 @@ class Server:
         batch = "?layer=batch" if layer == "batch" else ""
         self.answers[f"/pipelines/parcels/views/{view}{batch}"] = (status, body)
 
-    def fail(self, status: int, detail: str) -> None:
-        """From now on everything is answered with an error."""
-        self.answers = dict.fromkeys(self.answers, (status, {"detail": detail}))
+    def fail(self, status: int, detail: str, but: Iterable[str] = ()) -> None:
+        """From now on everything is answered with an error, `but` what is asked for at these paths."""
+        kept = {path: self.answers[path] for path in but}
+        self.answers = dict.fromkeys(self.answers, (status, {"detail": detail})) | kept
 
     def close(self) -> None:
         if self._thread.is_alive():

@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.settings import HOME, settings
 from dashboard.sources import sources
-from tests.answering import BARS, META, PIPELINES, ROWS, STATUS, Server, rows, server
+from tests.answering import BARS, META, NO_POSTGRES, PIPELINES, ROWS, SILENT, STATUS, Server, rows, server
 
 __all__ = ["server"]  # a fixture
 
@@ -72,6 +73,7 @@ def operations_page() -> AppTest:
     return AppTest.from_function(script, default_timeout=30)
 
 
+NO_ANSWER = f"The API answers 503: {SILENT}. Start the servers: `./scripts/up`, or without Docker `./scripts/demo`"
 PAGES = {"overview": overview_page, "pipeline": pipeline_page, "lambda": layers_page, "operations": operations_page}
 EVERY_PAGE = pytest.mark.parametrize("opened", PAGES.values(), ids=PAGES)
 
@@ -82,6 +84,10 @@ def metrics(page: AppTest) -> dict[str, str]:
 
 def figures(page: AppTest) -> list[dict[str, Any]]:
     return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def html(page: AppTest) -> str:
+    return "".join(one.proto.body for one in page.get("html"))
 
 
 def texts(page: AppTest) -> str:
@@ -299,7 +305,12 @@ def test_before_anything_was_counted_the_pages_name_the_command(server: Server) 
     page = operations_page().run()
     assert "Every event was accepted." in texts(page)
     assert "`spark-submit app/batch_job.py`" in texts(page)
-    assert not overview_page().run().exception
+    for opened in (overview_page, layers_page):
+        page = opened().run()
+        assert not page.exception
+        assert "`spark-submit app/streaming_job.py parcels`, and send events: `python -m producers parcels`" in texts(
+            page
+        )
 
 
 @pytest.mark.parametrize(
@@ -311,14 +322,13 @@ def test_a_speed_layer_that_is_behind_is_named_with_its_target(
     server: Server, freshness: str, seconds: float, badge: str
 ) -> None:
     server.answers["/pipelines/parcels"] = (200, STATUS | {"freshness": freshness, "freshness_seconds": seconds})
-    page = pipeline_page().run()
-
-    assert badge in texts(page)
-    assert [warning.value for warning in page.warning] == [
-        f"**The speed layer is behind.** It counted last {badge.split(' · ')[1].rstrip(']')}; the target is 60 s. "
-        "See that it runs: `spark-submit app/streaming_job.py parcels`"
-    ]
-    assert badge in texts(overview_page().run())
+    for opened in (pipeline_page, overview_page, layers_page):
+        page = opened().run()
+        assert badge in texts(page)
+        assert [warning.value for warning in page.warning if "Kafka" not in warning.value] == [
+            f"**The speed layer is behind.** It counted last {badge.split(' · ')[1].rstrip(']')}; the target is 60 s. "
+            "See that it runs: `spark-submit app/streaming_job.py parcels`"
+        ]
 
 
 @pytest.mark.usefixtures("clock")
@@ -334,12 +344,96 @@ def test_a_batch_that_is_behind_is_named_with_its_target(server: Server) -> None
 @EVERY_PAGE
 @pytest.mark.usefixtures("clock")
 def test_what_the_api_refuses_is_shown_with_its_reason_and_no_numbers(server: Server, opened: Open) -> None:
-    server.fail(503, "Postgres does not answer; start it")
+    server.fail(503, SILENT)
     page = opened().run()
 
     assert not page.exception
-    assert {error.value for error in page.error} == {"The API answers 503: Postgres does not answer; start it"}
+    assert {error.value for error in page.error} == {NO_ANSWER}
     assert (len(page.metric), len(page.dataframe)) == (0, 0)
+
+
+@EVERY_PAGE
+@pytest.mark.usefixtures("clock")
+def test_without_postgres_a_page_says_why_it_is_empty_and_what_to_start(server: Server, opened: Open) -> None:
+    server.fail(503, SILENT, but=NO_POSTGRES)
+    page = opened().run()
+
+    assert not page.exception
+    assert NO_ANSWER in [error.value for error in page.error]
+    assert {error.value for error in page.error if "Kafka" not in error.value} == {NO_ANSWER}
+    assert page.metric.len == 0
+
+
+@EVERY_PAGE
+def test_what_was_read_before_postgres_went_stays_with_its_age_and_the_command(
+    server: Server, clock: Clock, opened: Open
+) -> None:
+    page = opened().run()
+    server.fail(503, SILENT, but=NO_POSTGRES)
+    clock.now += 90
+    page.run()
+
+    assert not page.exception
+    assert f"**Stale: read 90 s ago.** {NO_ANSWER}" in [warning.value for warning in page.warning]
+
+
+def test_the_overview_names_no_age_that_it_does_not_know(server: Server, clock: Clock) -> None:
+    page = overview_page().run()
+    assert "counted 1 s ago" in html(page)
+    server.fail(503, SILENT, but=NO_POSTGRES)
+    clock.now += 90
+    page.run()
+
+    assert "counted" not in html(page).replace("counted by", "")
+    assert "published" not in html(page)
+    assert "■ not read for 90 s" in html(page)
+
+
+@pytest.mark.parametrize(
+    ("view", "layer", "meta", "said"),
+    [
+        (
+            "depots",
+            "merged",
+            {"freshness_seconds": None, "freshness": "error"},
+            "`spark-submit app/streaming_job.py parcels`",
+        ),
+        ("depots", "merged", {}, "To see some, send events: `python -m producers parcels`"),
+        ("depots", "batch", {"version": 0, "layer": "batch"}, "`spark-submit app/batch_job.py parcels`"),
+        (
+            "depots",
+            "speed",
+            {"layer": "speed"},
+            "since the cut. To see it count, send events: `python -m producers parcels`",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("clock")
+def test_an_empty_table_names_the_command_that_fills_it(
+    server: Server, view: str, layer: str, meta: dict[str, Any], said: str
+) -> None:
+    server.serve(view, 200, rows([], **meta))
+    server.serve(view, 200, rows([], **meta), layer="batch")
+    page = pipeline_page().run()
+    if layer != "merged":
+        page.button_group(key="parcels layer").select(layer).run()
+
+    assert not page.exception
+    assert said in page.info[-1].value
+
+
+@pytest.mark.usefixtures("clock", "server")
+def test_while_the_first_answer_is_awaited_a_page_says_of_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    real = st.spinner
+    monkeypatch.setattr(st, "spinner", lambda text: said.append(text) or real(text))
+    page = operations_page().run()
+    assert set(said) == {"Asking the API …", "Asking Kafka …"}
+
+    said.clear()
+    page.toggle[0].set_value(True).run()
+    assert "Asking HiveServer2 …" in said
+    assert "Asking the API …" not in said
 
 
 @EVERY_PAGE
@@ -414,9 +508,8 @@ def test_payloads_are_read_when_they_are_asked_for(server: Server, clock: Clock)
 def test_the_overview_draws_a_tidemark_and_says_it_in_words() -> None:
     page = overview_page().run()
 
-    html = "".join(one.proto.body for one in page.get("html"))
-    assert "version 3 counts 150 · speed layer 1,150 · waiting: Kafka was not read" in html
-    assert all(stage in html for stage in ("Kafka", "Speed layer", "Batch layer", "Merged views", "API"))
+    assert "version 3 counts 150 · speed layer 1,150 · waiting: Kafka was not read" in html(page)
+    assert all(stage in html(page) for stage in ("Kafka", "Speed layer", "Batch layer", "Merged views", "API"))
 
 
 def test_readers_share_one_reading(server: Server, clock: Clock) -> None:

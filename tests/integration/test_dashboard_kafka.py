@@ -79,7 +79,7 @@ def test_a_topic_that_was_not_made_is_named_with_the_command(server: Server, pag
 
     assert "never-made" in page.warning[0].value
     assert "./scripts/topics" in page.warning[0].value
-    assert "holds no message" in page.info[0].value
+    assert "holds no message. To see some, send events: `python -m producers parcels`" in page.info[0].value
 
 
 @pytest.mark.usefixtures("server")
@@ -91,5 +91,6 @@ def test_a_broker_that_does_not_answer_is_an_error_with_its_address(
     page.run()
 
     assert "Kafka does not answer at 127.0.0.1:1" in page.error[0].value
+    assert "`./scripts/up`, or without Docker `./scripts/demo`" in page.error[0].value
     with pytest.raises(LogError, match=r"127\.0\.0\.1:1"):
         newest("127.0.0.1:1", TOPIC, 1)
