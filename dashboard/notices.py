@@ -23,8 +23,10 @@ def duration(seconds: float) -> str:
 
 
 def standing(status: Reading) -> str:
-    """ok, warn or error: what the API says, unless that cannot be read any more."""
-    return "error" if status.error or status.value is None else str(status.value["freshness"])
+    """ok, warn or error: what the API says of the layers, unless that cannot be read any more."""
+    if status.error or status.value is None:
+        return "error"
+    return "warn" if _only_batch_is_late(status.value) else str(status.value["freshness"])
 
 
 def said(status: Reading) -> str:
@@ -34,7 +36,13 @@ def said(status: Reading) -> str:
         return f"{sign} unknown"
     if status.error:
         return f"{sign} not read for {duration(status.seconds)}"
+    if _only_batch_is_late(status.value):
+        return f"{sign} batch {word} · published {age(status.value['batch_seconds'])}"
     return f"{sign} {word} · {age(status.value['freshness_seconds'])}"
+
+
+def _only_batch_is_late(stand: dict[str, Any]) -> bool:
+    return stand["freshness"] == "ok" and bool(stand["batch_late"])
 
 
 def badge(status: Reading) -> str:

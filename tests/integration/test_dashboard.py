@@ -335,10 +335,27 @@ def test_a_speed_layer_that_is_behind_is_named_with_its_target(
 def test_a_batch_that_is_behind_is_named_with_its_target(server: Server) -> None:
     server.answers["/pipelines/parcels"] = (200, STATUS | {"batch_late": True, "batch_seconds": 8_000.0})
 
-    assert [warning.value for warning in pipeline_page().run().warning] == [
-        "**The batch is behind.** Version 3 is of 2 h ago; the target is 60 min. Publish another: "
-        "`spark-submit app/batch_job.py parcels`"
-    ]
+    for opened in (pipeline_page, overview_page, layers_page):
+        page = opened().run()
+        assert ":orange-badge[▲ batch late · published 2 h ago]" in texts(page)
+        assert [warning.value for warning in page.warning if "Kafka" not in warning.value] == [
+            "**The batch is behind.** Version 3 is of 2 h ago; the target is 60 min. Publish another: "
+            "`spark-submit app/batch_job.py parcels`"
+        ]
+    assert "▲ batch late · published 2 h ago" in html(overview_page().run())
+
+
+@pytest.mark.parametrize(("freshness", "badge"), [("warn", "▲ late · 75 s ago"), ("error", "■ stale · 75 s ago")])
+@pytest.mark.usefixtures("clock")
+def test_where_both_layers_are_late_the_badge_is_of_the_speed_layer(server: Server, freshness: str, badge: str) -> None:
+    late = {"freshness": freshness, "freshness_seconds": 75.0, "batch_late": True, "batch_seconds": 8_000.0}
+    server.answers["/pipelines/parcels"] = (200, STATUS | late)
+    page = overview_page().run()
+
+    assert badge in texts(page)
+    assert [word for word in ("speed layer", "batch") if f"**The {word} is behind.**" in texts(page)] == [
+        "speed layer", "batch",
+    ]  # fmt: skip
 
 
 @EVERY_PAGE
