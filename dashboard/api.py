@@ -35,29 +35,41 @@ class Api:
             ApiError: it does not answer in time, or with an error.
         """
         etag, held = self._held.get(path, ("", None))
-        try:
-            response = self._session.get(self.url + path, headers={"If-None-Match": etag}, timeout=TIMEOUT)
-        except requests.RequestException as error:
-            reason = _cause(error)
-            raise ApiError(
-                f"The API does not answer at {self.url} ({reason}). Start it: `python -m backend`"
-            ) from error
+        response = self._asked(path, {"If-None-Match": etag})
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             return held
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise ApiError(
-                f"What answers at {self.url} is not the API: {path} is not JSON. Set API_HOST and API_PORT"
-            ) from error
-        if response.status_code != HTTPStatus.OK:
-            detail = str(answer.get("detail", answer))
-            raise ApiError(f"The API answers {response.status_code}: {detail}{_help(response.status_code, detail)}")
+        answer = self._json(path, response)
         if given := response.headers.get("ETag"):
             self._held[path] = (given, answer)
             while len(self._held) > KEPT:
                 self._held.popitem(last=False)
         return answer
+
+    def text(self, path: str) -> str:
+        """The text that the API answers with; raises ApiError as `get` does."""
+        return self._asked(path, {}).text
+
+    def _asked(self, path: str, headers: dict[str, str]) -> requests.Response:
+        try:
+            response = self._session.get(self.url + path, headers=headers, timeout=TIMEOUT)
+        except requests.RequestException as error:
+            reason = _cause(error)
+            raise ApiError(
+                f"The API does not answer at {self.url} ({reason}). Start it: `python -m backend`"
+            ) from error
+        if response.status_code not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+            answer = self._json(path, response)
+            detail = str(answer.get("detail", answer))
+            raise ApiError(f"The API answers {response.status_code}: {detail}{_help(response.status_code, detail)}")
+        return response
+
+    def _json(self, path: str, response: requests.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            raise ApiError(
+                f"What answers at {self.url} is not the API: {path} is not JSON. Set API_HOST and API_PORT"
+            ) from error
 
 
 def _help(status: int, detail: str) -> str:

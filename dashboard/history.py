@@ -9,12 +9,11 @@ RATE_OVER = 15  # seconds at least, where as much has been seen
 
 
 class Seen(NamedTuple):
-    """A pipeline at a moment (seconds since 1970): messages in Kafka, counted, below the cut, and how fresh it was."""
+    """A pipeline at a moment (seconds since 1970): messages in Kafka, counted, and how fresh it was."""
 
     at: float
     sent: int | None
     counted: int
-    cut: int
     freshness: float | None
 
 
@@ -27,12 +26,12 @@ class History:
 
     def add(self, name: str, status: dict[str, Any], sent: int | None, at: float) -> None:
         """Keeps what is new, and no more than a second apart."""
-        counted, cut = sum(status["offsets"].values()), sum(status["cut"].values())
+        counted = sum(status["offsets"].values())
         with self._lock:
             seen = self._seen.setdefault(name, deque())
             if seen and at - seen[-1].at < 1:
                 return
-            seen.append(Seen(at, sent, counted, cut, status["freshness_seconds"]))
+            seen.append(Seen(at, sent, counted, status["freshness_seconds"]))
             while at - seen[0].at > SECONDS:
                 seen.popleft()
 
@@ -41,7 +40,7 @@ class History:
             return list(self._seen.get(name, ()))
 
     def rate(self, name: str, field: str) -> float | None:
-        """Messages a second by which `sent`, `counted` or `cut` has grown lately; None until that was seen."""
+        """Messages a second by which `sent` or `counted` has grown lately; None until that was seen."""
         seen = [one for one in self.of(name) if getattr(one, field) is not None]
         if not seen:
             return None
@@ -50,3 +49,9 @@ class History:
         if last.at - before.at < 1:
             return None
         return max(0.0, float(getattr(last, field) - getattr(before, field)) / (last.at - before.at))
+
+    def sent_at(self, name: str) -> float | None:
+        """When a message was last seen to have come to Kafka; None where none was."""
+        seen = [one for one in self.of(name) if one.sent is not None]
+        newer = zip(reversed(seen), reversed(seen[:-1]), strict=False)
+        return next((one.at for one, before in newer if one.sent != before.sent), None)

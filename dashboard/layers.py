@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import charts, figures
 from dashboard.figures import TIME
 from dashboard.notices import age, badge, duration, late, told
-from dashboard.overview import counted_since
+from dashboard.overview import counted_since, moved
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "2s", "5s"
@@ -87,8 +87,6 @@ def _publish(here: Sources, listed: dict[str, Any]) -> None:
         return
     stand = status.value
     below, since = sum(stand["cut"].values()), counted_since(stand)
-    before = next((one for one in versions.value or () if one["version"] == stand["version"] - 1), None)
-    moved = below - sum(before["cut"].values()) if before else below
     next_version, segment = stand["version"] + 1, stand["open_segment"]
     st.markdown(
         f"1. **Seal.** The speed layer adds to segment {segment}. A batch closes it where the log is counted now, "
@@ -100,8 +98,9 @@ def _publish(here: Sources, listed: dict[str, Any]) -> None:
         "4. **Forget.** Versions and segments that nobody needs any more are deleted."
     )
     if stand["version"]:
+        by = moved(stand, versions.value or ())
         st.markdown(
-            f"The last time, {age(stand['batch_seconds'])}, the cut moved by {moved:,} messages to {below:,}, and "
+            f"The last time, {age(stand['batch_seconds'])}, the cut moved by {by:,} messages to {below:,}, and "
             f"counting took {duration(stand['seconds'])} ({stand['mode']})."
         )
     else:

@@ -1,11 +1,13 @@
 """The first page: the architecture as it runs, and the tidemark of each pipeline."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 import streamlit as st
 
+from dashboard.answers import Pace
 from dashboard.notices import SIGNS, age, badge, duration, late, said, standing, told
 from dashboard.shared import Reading
 from dashboard.sources import Sources, Standing, sources
@@ -87,21 +89,27 @@ def picture(found: list[Standing], here: Sources) -> str:
     worst = max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None))
     silent = _silent([one.status for one in found])
     counted, published = silent or f"counted {age(oldest)}", silent or f"published {age(batch)}"
+    last = max((at for one in found if (at := here.history.sent_at(one.name)) is not None), default=None)
+    arrived = "none seen to come yet" if last is None else f"the last {age(max(time.time() - last, 0))}"
+    read = here.pace()
+    pace = Pace(None, None) if read.error else read.value
     return (
         '<div class="flow">'
-        + _stage("Producers", "events and files of", f"{len(found)} pipelines")
+        + _stage("Producers", f"events and files of {len(found)} pipelines", f"{_rate(found, here, 'sent')}, {arrived}")
         + _TO
-        + _stage("Kafka", _count(sent, "messages"), _rate(found, here, "sent"))
+        + _stage("Kafka", _count(sent, "messages"), f"{_rate(found, here, 'sent')}, {_count(lag, 'waiting')}")
         + _TO
         + '<div class="layers">'
         + _stage("Speed layer", f"{_count(since, 'since the cut')}, {_count(lag, 'waiting')}",
                  f"{_rate(found, here, 'counted')}, {counted}", "speed")
-        + _stage("Batch layer", _count(cut, "below the cut"), f"from the lake, {published}", "batch")
+        + _stage("Batch layer", f"{_count(cut, 'below the cut')}, {_count(since, 'behind')}",
+                 f"{_batch_rate(found, here)}, {published}", "batch")
         + "</div>"
         + _TO
         + _stage("Merged views", "Postgres: batch + speed", said(worst))
         + _TO
-        + _stage("API", "and this dashboard", "each answer of one instant")
+        + _stage("API", f"{_per_second(pace.rate)}, to all who ask",
+                 f"half of them within {'…' if pace.half is None else f'{pace.half * 1000:g}'} ms")
         + "</div>"
     )  # fmt: skip
 
@@ -114,20 +122,25 @@ def tidemark(one: Standing) -> str:
     stand = one.status.value or {}
     below, since, lag = sum(stand["cut"].values()), counted_since(stand), one.lag
     whole = max(below + since + (lag or 0), 1)
-    said = f"version {stand['version']} counts {below:,} · speed layer {since:,} · " + (
+    words = f"version {stand['version']} counts {below:,} · speed layer {since:,} · " + (
         "waiting: Kafka was not read" if lag is None else f"{lag:,} waiting"
     )
     # What is there can be seen, however little it is.
     widths = {kind: max(100 * of / whole, 1.0) if of else 0 for kind, of in (("b", below), ("s", since))}
     parts = "".join(f'<i class="{kind}" style="width: {width:.2f}%"></i>' for kind, width in widths.items() if width)
-    return (
-        f'<div class="tide" role="img" aria-label="{escape(said)}">{parts}</div><div class="said">{escape(said)}</div>'
-    )
+    text = escape(words)
+    return f'<div class="tide" role="img" aria-label="{text}">{parts}</div><div class="said">{text}</div>'
 
 
 def counted_since(stand: dict[str, Any]) -> int:
     """Messages that only the speed layer has counted."""
     return sum(offset - stand["cut"].get(partition, 0) for partition, offset in stand["offsets"].items())
+
+
+def moved(stand: dict[str, Any], versions: Iterable[dict[str, Any]]) -> int:
+    """Messages by which the version that stands moved the cut."""
+    before = next((one for one in versions if one["version"] == stand["version"] - 1), None)
+    return sum(stand["cut"].values()) - (sum(before["cut"].values()) if before else 0)
 
 
 def _badness(status: Reading) -> tuple[int, float]:
@@ -153,7 +166,21 @@ def _count(of: int | None, what: str) -> str:
 
 
 def _rate(found: list[Standing], here: Sources, field: str) -> str:
-    rates = [
-        rate for one in found if one.status.error is None and (rate := here.history.rate(one.name, field)) is not None
-    ]
-    return f"{sum(rates):,.0f} a second" if rates else "… a second"
+    now = [one for one in found if one.status.error is None and (field != "sent" or one.ends is not None)]
+    rates = [rate for one in now if (rate := here.history.rate(one.name, field)) is not None]
+    return _per_second(sum(rates) if rates else None)
+
+
+def _batch_rate(found: list[Standing], here: Sources) -> str:
+    """How fast the versions that stand were counted: a full one from the first message on."""
+    messages, seconds = 0, 0.0
+    for one in found:
+        stand, versions = one.status.value or {"version": 0}, here.versions(one.name).value
+        if stand["version"] and versions is not None:
+            messages += sum(stand["cut"].values()) if stand["mode"] == "full" else moved(stand, versions)
+            seconds += stand["seconds"]
+    return _per_second(messages / seconds if seconds else None) + " in its last run"
+
+
+def _per_second(rate: float | None) -> str:
+    return "… a second" if rate is None else f"{rate:,.0f} a second"

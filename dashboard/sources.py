@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from app.settings import Settings, settings
+from dashboard.answers import Answers, Pace, counted, pace
 from dashboard.api import Api, ApiError
 from dashboard.history import History
 from dashboard.log import LogError, newest, partitions
@@ -46,6 +47,7 @@ class Sources:
         self.servers = settings.kafka_bootstrap_servers
         self.shared = Shared()
         self.history = History()
+        self._answers: Answers | None = None  # as they were counted last
         self._versions: dict[str, Any] = {}  # that the batch layer's rows were read of, by path
 
     def pipelines(self) -> Reading:
@@ -56,6 +58,15 @@ class Sources:
 
     def versions(self, name: str) -> Reading:
         return self._asked(f"/pipelines/{name}/versions", age=OFTEN * 2)
+
+    def pace(self) -> Reading:
+        """How many answers the API gives to all who ask it, and how fast."""
+
+        def read() -> Pace:
+            before, self._answers = self._answers, counted(self.api.text("/metrics"), time.time())
+            return pace(before, self._answers)
+
+        return self._read("pace", read, ApiError, age=SELDOM)
 
     def quarantine(self) -> Reading:
         return self._asked("/quarantine", age=OFTEN * 2)

@@ -1,9 +1,11 @@
 """The pages with an API that answers, has nothing yet, is behind, refuses, or is not there."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.settings import HOME, settings
+from dashboard.log import Partition
 from dashboard.sources import sources
 from tests.answering import BARS, META, NO_POSTGRES, PIPELINES, ROWS, SILENT, STATUS, Server, rows, server
+from tests.answering import metrics as metrics_text
 
 __all__ = ["server"]  # a fixture
 
@@ -527,6 +531,33 @@ def test_the_overview_draws_a_tidemark_and_says_it_in_words() -> None:
 
     assert "version 3 counts 150 · speed layer 1,150 · waiting: Kafka was not read" in html(page)
     assert all(stage in html(page) for stage in ("Kafka", "Speed layer", "Batch layer", "Merged views", "API"))
+
+
+@pytest.mark.usefixtures("server")
+def test_each_stage_has_its_rate_its_lag_and_its_age(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Clock(1_780_000_000.0)
+    for module in ("overview", "sources"):
+        monkeypatch.setattr(f"dashboard.{module}.time", SimpleNamespace(time=now))
+    ends = iter(range(1_250, 10_000, 60))
+    monkeypatch.setattr("dashboard.sources.partitions", lambda *_: [Partition("parcel-scans", 0, 0, next(ends))])
+    overview_page().run()
+    for passed in (clock, now):
+        passed.now += 20
+    server.answers["/pipelines/parcels"] = (200, STATUS | {"offsets": {"0": 1290}})
+    server.answers["/metrics"] = (200, metrics_text(240))
+    page = overview_page().run()
+
+    stages = [words.replace("<br>", " | ") for words in re.findall(r"<b>(.*?)</div>", html(page))]
+    assert [words.replace("</b>", ": ") for words in stages] == [
+        "Producers: events and files of 1 pipelines | 3 a second, the last 0 s ago",
+        "Kafka: 1,310 messages | 3 a second, 20 waiting",
+        "Speed layer: 1,190 since the cut, 20 waiting | 2 a second, counted 1 s ago",
+        "Batch layer: 150 below the cut, 1,190 behind | 7 a second in its last run, published 90 s ago",
+        "Merged views: Postgres: batch + speed | ● fresh · 1 s ago",
+        "API: 12 a second, to all who ask | half of them within 5 ms",
+    ]
 
 
 def test_readers_share_one_reading(server: Server, clock: Clock) -> None:

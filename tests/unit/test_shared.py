@@ -103,7 +103,7 @@ def test_what_was_asked_for_long_ago_is_forgotten(shared: Shared) -> None:
 
 
 def status(counted: int, freshness: float | None = 1.0) -> dict[str, Any]:
-    return {"offsets": {"0": counted}, "cut": {"-1": 5, "0": 0}, "freshness_seconds": freshness}
+    return {"offsets": {"0": counted}, "freshness_seconds": freshness}
 
 
 def test_a_rate_is_of_the_last_seconds() -> None:
@@ -125,6 +125,23 @@ def test_a_log_that_was_made_anew_has_no_negative_rate() -> None:
     history.add("one", status(0), 10, 110.0)
 
     assert (history.rate("one", "counted"), history.rate("one", "sent")) == (0.0, 0.0)
+
+
+def test_when_a_message_came_last_is_remembered() -> None:
+    history = History()
+    for second, sent in ((100, 5), (102, 7), (104, None), (106, 7), (108, 7)):
+        history.add("one", status(0), sent, float(second))
+
+    assert history.sent_at("one") == 102.0
+    assert history.sent_at("another") is None
+
+
+def test_a_log_that_only_stood_still_has_no_last_message() -> None:
+    history = History()
+    for second in (100, 102):
+        history.add("one", status(0), 5, float(second))
+
+    assert history.sent_at("one") is None
 
 
 def test_what_is_remembered_has_an_end() -> None:
