@@ -57,21 +57,21 @@ def _bars(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
     name, view, x, y = listed["name"], view_of(listed, chart["view"]), chart["x"], chart["y"]
     alone = not set(view["keys"]) - {x, figures.END}  # whether a bar is one row
     sort = f"-{TIME}" if x == TIME else f"-{y}"
-    merged = sources.rows(name, chart["view"], sort=sort, limit=chart["most"] if alone else ALL)
+    limit = max(chart["most"], figures.CUT_TO + 1) if alone else ALL  # enough to see whether a view is cut to so many
+    merged = sources.rows(name, chart["view"], sort=sort, limit=limit)
     if not told(merged) or merged.value is None or _empty(merged):
         return
-    rows, meta = merged.value["rows"], merged.value["meta"]
-    if x == TIME:
-        rows = figures.recent(rows, chart["most"])
-    found = figures.parts(rows, None, x, y)
-    if y in view["sums"]:
-        of_batch = sources.batch(merged.value, sort=sort, limit=ALL)
-        if of_batch.value is not None:
-            complete = of_batch.value["next"] is None
-            found = figures.parts(rows, of_batch.value["rows"], x, y, complete=complete)
-    if not alone:
-        # Of the last bar there may be rows that were not read.
-        found = (found[:-1] if merged.value["next"] else found)[: chart["most"]]
+    rows, meta, more = merged.value["rows"], merged.value["meta"], merged.value["next"] is not None
+    of_batch = sources.batch(merged.value, sort=sort, limit=ALL).value if y in view["sums"] else None
+    below = None if of_batch is None else of_batch["rows"]
+    complete = of_batch is not None and of_batch["next"] is None and figures.whole(rows, of_batch["rows"])
+    if below is not None and not (alone or complete or figures.among(rows, below, view["keys"])):
+        below = None  # a part of a bar may be missing
+    shown = figures.recent(rows, chart["most"]) if x == TIME else rows
+    found = figures.parts(shown, below, x, y, complete=complete)
+    if more and not alone:
+        found = found[:-1]  # of the last bar there may be rows that were not read
+    more, found = more or len(shown) < len(rows) or len(found) > chart["most"], found[: chart["most"]]
     alt = f"{y} by {x}: {len(found)} bars, {sum(part.total for part in found):,.10g} in all"
     if x == TIME:
         drawn(figures.windows(found[::-1], y, meta["version"]), key, alt)
@@ -80,7 +80,7 @@ def _bars(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
         drawn(figures.bars(found, y, meta["version"], colours=chart["colours"], share=chart["share"]), key, alt)
     else:
         drawn(figures.ranking(found, y, meta["version"]), key, alt)
-    if merged.value["next"]:
+    if more:
         st.caption(f"The {'newest' if x == TIME else 'highest'} {len(found)}; there are more.")
 
 

@@ -11,6 +11,8 @@ BATCH, SPEED, OUTLINE = "#2f7fb8", "#e08a1e", "#808080"
 ALERT, PLAIN = "#d64545", "#2f7fb8"
 TIME, END = "window_start", "window_end"
 HEIGHT, SMALL = 360, 190  # pixels
+CUT_TO = 1_000  # rows: the most that a definition can cut a rollup to
+UNSPLIT = "split not known"
 Row = Mapping[str, Any]
 
 
@@ -51,6 +53,20 @@ def _added(rows: Iterable[Row], x: str, y: str) -> dict[Any, float]:
     for row in rows:
         found[row[x]] = found.get(row[x], 0) + (_number(row[y]) or 0)
     return found
+
+
+def whole(merged: Sequence[Row], batch: Sequence[Row]) -> bool:
+    """Whether the batch layer's view can lack no row for being cut to the highest, as a rollup may be.
+
+    Then the merged view has at most as many: more rows of it than of the batch's, or than any is cut to, rule that out.
+    """
+    return len(merged) > min(len(batch), CUT_TO)
+
+
+def among(merged: Iterable[Row], batch: Iterable[Row], keys: Iterable[str]) -> bool:
+    """Whether the batch layer has a row for each of the merged ones."""
+    keys = list(keys)
+    return {tuple(row[key] for key in keys) for row in merged} <= {tuple(row[key] for key in keys) for row in batch}
 
 
 def recent(rows: Sequence[Row], most: int) -> list[Row]:
@@ -199,19 +215,25 @@ def _stacked(found: list[Part], colours: list[str]) -> list[dict[str, Any]]:
     opacity = [0.55 if part.open else 1 for part in found]
     own = [*colours, *[OUTLINE] * (len(found) - len(colours))] if colours else None
     edge = {"color": OUTLINE, "width": 1}
-    if any(part.batch is None for part in found):
+    if all(part.batch is None for part in found if part.total):
         marker = {"color": own or PLAIN, "opacity": opacity, "line": edge}
         return [{"y": [part.total for part in found], "name": "merged", "marker": marker, **shared}]
+    unsplit = [part.total if part.batch is None else 0 for part in found]
     # A row can lose what the batch gave it: then less than that stands, and nothing is added.
-    solid = [min(part.batch or 0, part.total) for part in found]
+    solid = [0 if part.batch is None else min(part.batch, part.total) for part in found]
     added = [max(part.speed or 0, 0) for part in found]
     hatch = {"shape": "/", "size": 6, "fgcolor": own or SPEED, "bgcolor": "rgba(0,0,0,0)", "fillmode": "replace"}
     batch = {"color": own or BATCH, "opacity": opacity, "line": edge}
     speed = {"color": own or SPEED, "opacity": opacity, "line": edge, "pattern": hatch}
-    return [
+    traces: list[dict[str, Any]] = [
         {"y": solid, "name": "batch", "marker": batch, **shared},
         {"y": added, "name": "speed", "marker": speed, **shared},
     ]
+    if any(unsplit):
+        said = [f"{text}, {UNSPLIT}" if of else text for text, of in zip(told, unsplit, strict=True)]
+        grey = {"color": OUTLINE, "opacity": opacity, "line": edge}
+        traces.append({"y": unsplit, "name": UNSPLIT, "marker": grey, **shared, "customdata": said})
+    return traces
 
 
 def _cuts(found: Iterable[tuple[str, Part]]) -> dict[str, float]:

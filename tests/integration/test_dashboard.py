@@ -147,6 +147,29 @@ def test_rows_of_another_version_are_not_taken_for_the_parts_of_this_one(server:
     assert [trace["name"] for trace in figures(page)[0]["data"]] == ["batch", "speed"]
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_bar_that_the_batchs_highest_rows_lack_is_shown_without_a_split(server: Server) -> None:
+    """A rollup with `most` is cut to its highest rows in each layer."""
+    batch = [{"depot": "east", "count": 1}, {"depot": "north", "count": 1}]
+    server.serve("depots", 200, rows(batch, layer="batch"), layer="batch")
+    (figure,) = figures(pipeline_page().run())
+
+    unsplit = next(trace for trace in figure["data"] if trace["name"] == "split not known")
+    assert (unsplit["y"], unsplit["x"]) == (["east", "west"], [0, 1.0])
+    assert unsplit["customdata"][1] == "west<br>1, split not known"
+    assert figure["data"][1]["x"] == [1.0, 0]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_chart_of_many_rows_shows_the_highest_and_says_that_there_are_more(server: Server) -> None:
+    found = [{"depot": f"d{number}", "count": 50 - number} for number in range(25)]
+    server.serve("depots", 200, rows(found))
+    page = pipeline_page().run()
+
+    assert len(figures(page)[0]["data"][0]["x"]) == 20
+    assert "The highest 20; there are more." in texts(page)
+
+
 def listed(*charts: Any, **views: Any) -> list[Any]:
     """The list of pipelines with these charts, and more views."""
     shapes = [

@@ -63,7 +63,50 @@ def test_the_speed_layers_part_is_hatched_and_the_cut_is_labelled() -> None:
 
 
 def test_bars_whose_parts_are_not_known_are_one() -> None:
-    assert [trace.name for trace in figures.ranking([Part("a", 3, None), Part("b", 1, 1)], "n", 7).data] == ["merged"]
+    found = figures.ordered([Part("a", 3, None), Part("b", 1, None)], ("a", "of no row"))
+
+    assert [trace.name for trace in figures.ranking(found, "n", 7).data] == ["merged"]
+
+
+def test_a_bar_whose_split_is_not_known_leaves_that_of_the_others() -> None:
+    drawn = traces(figures.ranking([Part("a", 3, None), Part("b", 2, 1)], "n", 7))
+
+    assert list(drawn) == ["batch", "speed", "split not known", "cut of version 7"]
+    assert [drawn[name].x for name in ("batch", "speed", "split not known")] == [(0, 1), (0, 1), (3, 0)]
+    assert drawn["split not known"].customdata[0] == "a<br>3, split not known"
+    assert drawn["batch"].customdata[1] == "b<br>batch 1 + speed 1 = 2"
+
+
+@given(
+    st.dictionaries(st.integers(0, 30), st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20),
+    st.integers(1, 12),
+)
+def test_of_a_view_that_is_cut_no_part_is_wrong(given: dict[int, tuple[int, int]], most: int) -> None:
+    """A rollup is cut to its highest rows in each layer: a key can be high in all, and not in the batch layer."""
+
+    def highest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted((row for row in rows if row["n"]), key=lambda row: (-row["n"], row["key"]))[:most]
+
+    merged = highest([{"key": key, "n": batch + speed} for key, (batch, speed) in given.items()])
+    of_batch = highest([{"key": key, "n": batch} for key, (batch, _) in given.items()])
+
+    for part in parts(merged, of_batch, "key", "n", complete=figures.whole(merged, of_batch)):
+        assert part.batch in (given[int(part.x)][0], None)
+
+
+def test_a_view_with_more_rows_than_any_is_cut_to_is_whole() -> None:
+    many: list[Any] = [{}] * (figures.CUT_TO + 1)
+
+    assert figures.whole(many, many)
+    assert not figures.whole(many[1:], many)
+    assert figures.whole(many[1:], many[2:])
+
+
+def test_rows_are_among_others_by_their_keys() -> None:
+    one, two = {"a": 1, "b": 1, "n": 5}, {"a": 1, "b": 2, "n": 5}
+
+    assert figures.among([one | {"n": 7}], [one, two], ("a", "b"))
+    assert not figures.among([one, two], [one], ("a", "b"))
 
 
 def test_values_in_an_order_have_their_letter_share_and_outline() -> None:
