@@ -60,7 +60,7 @@ def _figures(here: Sources, listed: dict[str, Any]) -> None:
     for view in listed["views"]:
         if view["keys"]:
             continue
-        found = here.rows(listed["name"], view["name"], limit=1)
+        found = here.row(listed["name"], view["name"])
         if not told(found) or found.value is None or not found.value["rows"]:
             continue
         st.markdown(f"**{view['description'] or view['name']}**")
@@ -78,7 +78,7 @@ def _chart(here: Sources, listed: dict[str, Any], chart: dict[str, Any], key: st
     charts.draw(chart, listed, here, key)
 
 
-@st.fragment(run_every=OFTEN)
+@st.fragment(run_every=SELDOM)
 def _rows(here: Sources, listed: dict[str, Any]) -> None:
     views = {view["name"]: view for view in listed["views"]}
     left, right = st.columns(2)

@@ -16,7 +16,9 @@ from dashboard.log import LogError, newest, partitions
 from dashboard.shared import Reading, Shared
 
 ALL = 10_000  # rows: the most that the API gives at once
-OFTEN, SELDOM, ONCE = 1.0, 10.0, float("inf")  # seconds that a reading serves
+# Seconds that a reading serves: less than a page waits until its next one, so that a single viewer gets a new one then.
+# All pages together ask some ten times a second, however many look at them; API_RATE_LIMIT is twice that unless set.
+OFTEN, CALMLY, SELDOM, ONCE = 1.5, 4.0, 10.0, float("inf")
 
 
 class Standing(NamedTuple):
@@ -57,7 +59,7 @@ class Sources:
         return self._asked(f"/pipelines/{name}")
 
     def versions(self, name: str) -> Reading:
-        return self._asked(f"/pipelines/{name}/versions", age=OFTEN * 2)
+        return self._asked(f"/pipelines/{name}/versions", age=CALMLY)
 
     def pace(self) -> Reading:
         """How many answers the API gives to all who ask it, and how fast."""
@@ -69,7 +71,7 @@ class Sources:
         return self._read("pace", read, ApiError, age=SELDOM)
 
     def quarantine(self) -> Reading:
-        return self._asked("/quarantine", age=OFTEN * 2)
+        return self._asked("/quarantine", age=CALMLY)
 
     def samples(self, name: str, **asked: str | int) -> Reading:
         return self._asked("/quarantine/samples", SELDOM, {"pipeline": name, **asked}, of="HiveServer2")
@@ -77,8 +79,12 @@ class Sources:
     def events(self, endpoint: str, most: int) -> Reading:
         return self._asked(f"/{endpoint}", SELDOM, {"limit": most}, of="HiveServer2")
 
+    def row(self, name: str, view: str) -> Reading:
+        """The only row of a view without keys."""
+        return self._asked(f"/pipelines/{name}/views/{view}", asked={"limit": 1})
+
     def rows(self, name: str, view: str, **asked: str | int) -> Reading:
-        return self._asked(f"/pipelines/{name}/views/{view}", asked=asked)
+        return self._asked(f"/pipelines/{name}/views/{view}", CALMLY, asked)
 
     def batch(self, merged: dict[str, Any], **asked: str | int) -> Reading:
         """What the batch layer gives to an answer of merged rows: rows of the same version, which never change.
@@ -101,9 +107,7 @@ class Sources:
     def topics(self) -> Reading:
         """The partitions of the pipelines' topics."""
         topics = sorted({one["topic"] for one in self.pipelines().value or ()})
-        return self._read(
-            ("topics", *topics), lambda: partitions(self.servers, topics), LogError, age=OFTEN * 2, of="Kafka"
-        )
+        return self._read(("topics", *topics), lambda: partitions(self.servers, topics), LogError, of="Kafka")
 
     def messages(self, topic: str, most: int) -> Reading:
         return self._read(("messages", topic, most), lambda: newest(self.servers, topic, most), LogError, of="Kafka")

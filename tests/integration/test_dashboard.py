@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -588,9 +589,25 @@ def test_readers_share_one_reading(server: Server, clock: Clock) -> None:
         pipeline_page().run()
 
     assert server.asked.count("/pipelines/parcels") == 1
-    clock.now += 1
+    clock.now += 2
     pipeline_page().run()
     assert server.asked.count("/pipelines/parcels") == 2
+
+
+def test_many_who_look_at_any_moment_ask_no_more_than_the_api_takes(server: Server, clock: Clock) -> None:
+    """With five pipelines and every page open, these are some ten questions a second; the API takes twenty."""
+    seconds = 12
+    for _ in range(seconds):
+        for opened in (pipeline_page, overview_page):
+            opened().run()
+        clock.now += 1
+
+    most = {
+        "/pipelines": 2, "/pipelines/parcels": 6, "/pipelines/parcels/versions": 3, "/metrics": 2,
+        "/pipelines/parcels/views/totals": 6, "/pipelines/parcels/views/depots": 2 * 3,
+        "/pipelines/parcels/views/depots?layer=batch": 1,
+    }  # fmt: skip
+    assert Counter(server.asked) == most
 
 
 def test_the_menu_has_a_page_for_each_pipeline(server: Server) -> None:
