@@ -610,12 +610,23 @@ def test_many_who_look_at_any_moment_ask_no_more_than_the_api_takes(server: Serv
     assert Counter(server.asked) == most
 
 
-def test_the_menu_has_a_page_for_each_pipeline(server: Server) -> None:
+def test_the_menu_has_a_page_for_each_pipeline(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.answers["/pipelines"] = (200, [PIPELINES[0], PIPELINES[0] | {"name": "late_letters"}])
+    for path in ("", "/versions"):
+        server.answers[f"/pipelines/late_letters{path}"] = server.answers[f"/pipelines/parcels{path}"]
+    menus: list[dict[str, list[Any]]] = []
+    real = st.navigation
+    monkeypatch.setattr(st, "navigation", lambda menu: menus.append(menu) or real(menu))
     page = AppTest.from_file(str(HOME / "dashboard/app.py"), default_timeout=30).run()
 
     assert not page.exception
     assert [title.value for title in page.title] == ["Tidemark"]
-    assert server.asked[0] == "/pipelines"
+    assert [{section: [one.title for one in pages] for section, pages in menu.items()} for menu in menus] == [
+        {"": ["Overview"], "Pipelines": ["Parcels", "Late letters"], "Behind it": ["Lambda", "Operations"]}
+    ]
+    assert [(link.label, link.page) for link in (one.proto for one in page.get("page_link"))] == [
+        ("Parcels", "parcels"), ("Late letters", "late_letters"),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("clock")
