@@ -20,6 +20,19 @@ SETTLED = """() => document.querySelector('[data-testid="stApp"]').dataset.testS
     && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"]')
     && [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(one => one.querySelector('.main-svg'))"""
 
+MAIN = '[data-testid="stMain"]'  # what scrolls: the page itself never does, whatever it holds
+# What of a page is wider than the page, and cannot be reached by scrolling inside it.
+TOO_WIDE = """() => {
+    const main = document.querySelector('[data-testid="stMain"]');
+    const scrolls = one => /auto|scroll/.test(getComputedStyle(one).overflowX);
+    const scrolled = one => one !== main && (scrolls(one) || scrolled(one.parentElement));
+    const wide = [main, document.querySelector('[data-testid="stMainBlockContainer"]')]
+        .filter(one => one.scrollWidth > one.clientWidth)
+        .concat([...main.querySelectorAll('*')].filter(one => one instanceof HTMLElement && !scrolled(one.parentElement)
+            && one.getBoundingClientRect().width > main.clientWidth));
+    return wide.map(one => `${one.dataset.testid || one.tagName + '.' + one.className}: ${one.scrollWidth} px`);
+}"""
+
 
 class NoBrowser(Exception):
     """There is none on this machine; the message says how to get one."""
@@ -73,6 +86,19 @@ class Visit:
         looked_for = urlsplit(response.url).path.removeprefix(urlsplit(self.page.url).path)
         if response.status >= HTTPStatus.BAD_REQUEST and not looked_for.startswith("/_stcore/"):
             self.wrong.append(f"{response.status} {response.url}")
+
+    def too_wide(self) -> list[str]:
+        """What of the page does not fit into its width."""
+        found: list[str] = self.page.evaluate(TOO_WIDE)
+        return found
+
+    def grown(self, height: int) -> None:
+        """Makes the window as high as what the page holds, at least `height`."""
+        width = (self.page.viewport_size or {"width": 0})["width"]
+        for _ in range(2):  # what it holds may take another height in the new window
+            high: int = self.page.evaluate("main => document.querySelector(main).scrollHeight", MAIN)
+            self.page.set_viewport_size({"width": width, "height": max(high, height)})
+            self.settled()
 
     def links(self) -> list[str]:
         """The paths of all pages in the menu."""
