@@ -10,7 +10,7 @@ from app.settings import HOME
 from tests.browser import PHONE, NoBrowser, browser, visit
 
 WIDTH = 1280
-TALL, FIRST = 1400, 980  # pixels
+LEAST = 980  # pixels: the height of a page that holds less
 
 
 def main() -> None:
@@ -30,8 +30,9 @@ def take(opened: Browser, url: str, folder: Path) -> None:
         pages = light.links()
         # The first page last: by then it knows how fast everything goes.
         for path in sorted(pages, key=lambda path: path == ""):
-            light.page.set_viewport_size({"width": WIDTH, "height": TALL if path else FIRST})
+            light.page.set_viewport_size({"width": WIDTH, "height": LEAST})
             light.open(path)
+            light.grown(LEAST)
             light.page.screenshot(path=folder / f"{path or 'overview'}.png")
             print(f"wrote {folder}/{path or 'overview'}.png")
         phone.open("")
