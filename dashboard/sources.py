@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -135,7 +135,8 @@ class Sources:
         of: str = "the API",
     ) -> Reading:  # fmt: skip
         """A shared reading. The page says who is asked, where it has nothing to show until the answer is there."""
-        with nullcontext() if self.shared.holds(name) else st.spinner(f"Asking {of} …"):
+        said: AbstractContextManager[None] = nullcontext() if self.shared.holds(name) else st.spinner(f"Asking {of} …")
+        with said:
             return self.shared.read(name, read, failure, age=age)
 
 

@@ -471,7 +471,12 @@ def test_an_empty_table_names_the_command_that_fills_it(
 def test_while_the_first_answer_is_awaited_a_page_says_of_whom(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     real = st.spinner
-    monkeypatch.setattr(st, "spinner", lambda text: said.append(text) or real(text))
+
+    def spinner(text: str) -> Any:
+        said.append(text)
+        return real(text)
+
+    monkeypatch.setattr(st, "spinner", spinner)
     page = operations_page().run()
     assert set(said) == {"Asking the API …", "Asking Kafka …"}
 
@@ -616,7 +621,12 @@ def test_the_menu_has_a_page_for_each_pipeline(server: Server, monkeypatch: pyte
         server.answers[f"/pipelines/late_letters{path}"] = server.answers[f"/pipelines/parcels{path}"]
     menus: list[dict[str, list[Any]]] = []
     real = st.navigation
-    monkeypatch.setattr(st, "navigation", lambda menu: menus.append(menu) or real(menu))
+
+    def navigation(menu: dict[str, list[Any]]) -> Any:
+        menus.append(menu)
+        return real(menu)
+
+    monkeypatch.setattr(st, "navigation", navigation)
     page = AppTest.from_file(str(HOME / "dashboard/app.py"), default_timeout=30).run()
 
     assert not page.exception

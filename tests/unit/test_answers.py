@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.answers import Pace, counted, pace
+from dashboard.answers import Answers, Pace, counted, pace
 from tests.answering import metrics
 
 
@@ -19,8 +19,8 @@ def test_what_took_longer_moves_the_middle() -> None:
 
 
 @pytest.mark.parametrize("before", [None, counted(metrics(200), 5.0)], ids=["first look", "began anew"])
-def test_without_an_earlier_look_at_the_same_api_there_is_no_rate(before: object) -> None:
-    assert pace(before, counted(metrics(100), 10.0)) == Pace(None, 0.005)  # type: ignore[arg-type]
+def test_without_an_earlier_look_at_the_same_api_there_is_no_rate(before: Answers | None) -> None:
+    assert pace(before, counted(metrics(100), 10.0)) == Pace(None, 0.005)
 
 
 def test_where_nothing_was_answered_there_is_no_middle() -> None:

@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from app.settings import Settings, settings
-from dashboard.api import Api, ApiError
+from dashboard.api import START, Api, ApiError
 from tests.answering import Server, server
 
 __all__ = ["server"]  # a fixture
@@ -69,6 +69,42 @@ def test_an_api_that_is_not_there_is_named_with_the_command(server: Server) -> N
 
     with pytest.raises(ApiError, match=rf"does not answer at http://127.0.0.1:{server.port} .*`python -m backend`"):
         Api(settings()).get("/pipelines")
+
+
+def test_an_api_that_is_not_there_is_named_in_the_same_words_whatever_is_asked(server: Server) -> None:
+    server.close()
+    said = set()
+    for path in ("/pipelines", "/quarantine"):
+        with pytest.raises(ApiError) as failed:
+            Api(settings()).get(path)
+        said.add(str(failed.value))
+
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "helps"),
+    [
+        (429, "1200 per 1 minute", ". Raise `API_RATE_LIMIT` of the API, or close some pages"),
+        (503, "Postgres does not answer; start it", f". {START}"),
+        (503, "Postgres does not answer; start it with ./scripts/up", ""),
+        (503, "parcels is not served yet; run ./scripts/migrate", ""),
+    ],
+)
+def test_what_names_no_command_gets_one(server: Server, status: int, detail: str, helps: str) -> None:
+    server.fail(status, detail)
+
+    with pytest.raises(ApiError) as failed:
+        Api(settings()).get("/pipelines")
+    assert str(failed.value) == f"The API answers {status}: {detail}{helps}"
+
+
+def test_a_text_is_read_as_it_is_and_refused_like_all_else(server: Server) -> None:
+    assert "tidemark_api_seconds_bucket" in Api(settings()).text("/metrics")
+    server.fail(503, "busy")
+
+    with pytest.raises(ApiError, match="503: busy"):
+        Api(settings()).text("/metrics")
 
 
 @pytest.mark.parametrize(
