@@ -9,10 +9,12 @@ from app.functions import FUNCTIONS, INSTEAD, OPERATORS, TWINS
 # Of the types that a column or a cast can have, the kind (see app.functions).
 KINDS = {
     "string": "s", "tinyint": "n", "smallint": "n", "int": "n", "bigint": "n", "float": "n", "double": "n",
-    "decimal": "n", "boolean": "b", "date": "t", "timestamp": "t", "binary": "x",
+    "decimal": "n", "boolean": "b", "date": "d", "timestamp": "t", "binary": "x",
 }  # fmt: skip
+# Of these kinds, those that Spark casts to them.
+CASTS = {"s": "sntdibxSNTB_", "n": "sntib_", "b": "snb_", "d": "std_", "t": "sntd_", "x": "sx_"}
 WORDS = {
-    "s": "string", "n": "number", "t": "time", "i": "interval", "b": "boolean", "x": "binary", "_": "null",
+    "s": "string", "n": "number", "t": "time", "d": "date", "i": "interval", "b": "boolean", "x": "binary", "_": "null",
     "S": "array of strings", "N": "array of numbers", "T": "array of times", "B": "array of booleans",
     "a": "array", ".": "anything", "k": "number", "w": "number", "c": "number", "q": "literal string",
     "lz": "literal number from 0 on", "lm": "literal number other than 0", "lzm": "literal number",
@@ -28,8 +30,8 @@ class Part(NamedTuple):
 
     @property
     def base(self) -> str:
-        """The kind, were it no literal."""
-        return {"q": "s", "l": "n", "z": "n", "m": "n"}.get(self.kind, self.kind)
+        """The kind, were it no literal, and a date a time."""
+        return {"q": "s", "l": "n", "z": "n", "m": "n", "d": "t"}.get(self.kind, self.kind)
 
 
 def unified(parts: Iterable[Part]) -> str:
@@ -38,9 +40,12 @@ def unified(parts: Iterable[Part]) -> str:
     Raises:
         ValueError: they have several, of which Spark would cast one to the other.
     """
+    parts = list(parts)
     found = sorted({part.base for part in parts} - {"_"})
     if len(found) > 1:
         raise ValueError(f"{' and '.join(WORDS[kind] for kind in found)} do not go together; {CAST_FIRST}")
+    if {part.kind for part in parts} - {"_"} == {"d"}:
+        return "d"
     return found[0] if found else "_"
 
 
@@ -52,10 +57,20 @@ def conditions(*parts: Part) -> None:
 
 
 def cast(part: Part, column_type: str) -> Part:
-    """The value as another type; null where it is none."""
+    """The value as another type; null where it is none.
+
+    Raises:
+        ValueError: Spark has no such cast.
+    """
     kind = KINDS.get(column_type.lower().partition("(")[0])
     if kind is None:
         raise ValueError(f"a cast to {column_type.lower()} is not understood; allowed: {', '.join(KINDS)}")
+    given = "d" if part.kind == "d" else part.base
+    if given not in CASTS[kind]:
+        allowed = ", ".join(name for name, target in KINDS.items() if given in CASTS[target])
+        raise ValueError(
+            f"{part.text} is {WORDS[given]}, and cannot be cast to {column_type.lower()}; allowed: {allowed}"
+        )
     return Part(f"TRY_CAST({part.text} AS {column_type})", kind)
 
 
@@ -71,6 +86,8 @@ def operation(function: str, parts: Sequence[Part]) -> Part:
     gives = OPERATORS[function].get("".join(part.base for part in parts).replace("_", "n"))
     if gives is None:
         raise ValueError(f"{function} does not take {_listed(parts)}")
+    if gives == "t" and any(part.kind == "d" for part in parts):
+        gives = "d"  # with an interval of hours it is a timestamp, which has more casts
     return Part(f"{function}({_texts(parts)})", gives)
 
 
@@ -108,9 +125,10 @@ def require(name: str, parts: Sequence[Part]) -> None:
 
 def _same(name: str, parts: Sequence[Part]) -> Part:
     kind = unified(parts)
-    if name == "array" and kind not in "sntb_":
+    if name == "array" and kind not in "sntdb_":
         raise ValueError(f"an array of {WORDS[kind]} is not understood")
-    return Part(f"{name}({_texts(parts)})", {"array": kind.upper(), "equal_null": "b"}.get(name, kind))
+    array = kind.replace("d", "t").upper()
+    return Part(f"{name}({_texts(parts)})", {"array": array, "equal_null": "b"}.get(name, kind))
 
 
 def _choice(name: str, parts: Sequence[Part]) -> Part:

@@ -1,9 +1,10 @@
 """What an event is: where it comes from, what it holds, when it is accepted, and when it is a duplicate."""
 
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
 from app.declared import STRICT, Declared, Name
@@ -15,11 +16,31 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 EXAMPLES_ARRIVE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+def _topic_name(value: str) -> str:
+    if value in (".", ".."):
+        raise ValueError(f"{value!r} is no name; Kafka refuses '.' and '..', choose another name")
+    return value
+
+
+def _history_file(value: str) -> str:
+    path = PurePosixPath(value)
+    unfit = any(part == ".." or ("**" in part and part != "**") for part in path.parts)
+    if unfit or path.is_absolute() or not path.parts or value.endswith("/"):
+        raise ValueError(
+            f"{value!r} is no file of the repository; allowed: a path or pattern relative to the repository, without "
+            "'..', such as datasets/sales.json or datasets/*.json"
+        )
+    return value
+
+
+HistoryFile = Annotated[str, AfterValidator(_history_file)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class Topic(Declared):
     """A Kafka topic and its number of partitions. Keyed by the column the events are ordered by."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$"), AfterValidator(_topic_name)]
     partitions: Annotated[int, Field(ge=1, le=1000)]
 
 

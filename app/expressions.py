@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import sqlglot
 from sqlglot import expressions as sql
 
-from app.calls import KINDS
+from app.calls import KINDS, Part, cast, conditions
 from app.declared import known
 from app.events import ARRIVAL
 from app.rewriting import Rewriting, Verbatim
@@ -19,8 +19,10 @@ from app.rewriting import Rewriting, Verbatim
 CHANGING = (sql.CurrentTimestamp, sql.CurrentDate, sql.Localtimestamp, sql.Rand, sql.Randn, sql.Uuid, sql.Shuffle)
 
 
-def validate(text: str, types: Mapping[str, str], field: str) -> None:
+def validate(text: str, types: Mapping[str, str], field: str, column_type: str | None = None) -> None:
     """Refuses what is not one expression over one event, and what could fail on some message. `types`: of the columns.
+
+    `column_type`: of the column that it is to be cast to; None: it is a condition, so a boolean.
 
     Raises:
         ValueError: the message names the field, and what is wrong or allowed.
@@ -42,7 +44,11 @@ def validate(text: str, types: Mapping[str, str], field: str) -> None:
         field,
     )
     try:
-        tolerant(text, types)
+        part = _written(text, types)
+        if column_type is None:
+            conditions(part)
+        else:
+            cast(part, column_type)
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(f"{field}: {text!r} is not understood; write functions as f(a, b)") from error
     except ValueError as error:
@@ -55,5 +61,9 @@ def tolerant(text: str, types: Mapping[str, str]) -> str:
     Raises:
         ValueError: it could fail all the same; `validate` refuses it.
     """
+    return _written(text, types).text
+
+
+def _written(text: str, types: Mapping[str, str]) -> Part:
     kinds = {name: KINDS[kind.partition("(")[0]] for name, kind in types.items()} | {ARRIVAL: "t"}
-    return Rewriting(text, kinds).write(sqlglot.parse_one(text, dialect=Verbatim)).text
+    return Rewriting(text, kinds).write(sqlglot.parse_one(text, dialect=Verbatim))

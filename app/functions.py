@@ -3,19 +3,19 @@
 What is not here can fail on some message, which would stop the stream, or has not been tried:
 tests/spark/test_functions.py calls each of these with every kind of value, the nasty ones first.
 
-A kind is a letter: s string, n number, t time (timestamp or date), i interval, b boolean, x binary, and S, N, T, B
-arrays of these; `_` is null. A literal has a kind of its own where that matters: q a string, l a number above 0, z
-zero, m one below 0. A signature says what each argument may be: `sx` string or binary, `n?` none or a number, `s*` any
-number of strings, `|` between two signatures. k, w and c are numbers that Spark would cast to a narrower type (see
-NARROW), `a` is any array, `.` anything. Strings are never taken for numbers, times or booleans: Spark would cast them
-too, and a cast that was not asked for fails on the first string that is none.
+A kind is a letter: s string, n number, t time (timestamp or date), d date where it is known to be one, i interval,
+b boolean, x binary, and S, N, T, B arrays of these; `_` is null. A literal has a kind of its own where that matters: q
+a string, l a number above 0, z zero, m one below 0. A signature says what each argument may be: `sx` string or binary,
+`n?` none or a number, `s*` any number of strings, `|` between two signatures. k, w and c are numbers that Spark would
+cast to a narrower type (see NARROW), `a` is any array, `.` anything. Strings are never taken for numbers, times or
+booleans: Spark would cast them too, and a cast that was not asked for fails on the first string that is none.
 """
 
 import re
 from typing import NamedTuple
 
 NARROW = {"k": "INT", "w": "BIGINT", "c": "DECIMAL(16,6)"}
-_ALSO = {"s": "sq_", "t": "t_", "i": "i_", "b": "b_", "x": "x_", "a": "SNTB_", ".": "sqnlzmtibx_SNTB"}
+_ALSO = {"s": "sq_", "t": "td_", "i": "i_", "b": "b_", "x": "x_", "a": "SNTB_", ".": "sqnlzmtdibx_SNTB"}
 _ALSO |= dict.fromkeys(("n", *NARROW), "nlzm_")
 
 
@@ -88,15 +88,17 @@ _LISTED = (
     ("n", "q t", "date_part datepart"),
     ("n", "a", "array_size cardinality size"),
     ("n", "S s|N n|T t|B b", "array_position"),
-    ("t", "t n", "date_add date_sub"),
-    ("t", "t lzm", "add_months"),
-    ("t", "t", "last_day"),
-    ("t", "t q", "from_utc_timestamp next_day to_utc_timestamp"),
+    ("d", "t n", "date_add date_sub"),
+    ("d", "t lzm", "add_months"),
+    ("d", "t", "last_day"),
+    ("d", "t q", "next_day"),
+    ("t", "t q", "from_utc_timestamp to_utc_timestamp"),
     ("t", "s t", "date_trunc"),
-    ("t", "t s", "trunc"),
-    ("t", "k", "date_from_unix_date"),
+    ("d", "t s", "trunc"),
+    ("d", "k", "date_from_unix_date"),
     ("t", "n", "timestamp_micros"),
-    ("t", "st q?", "try_to_date try_to_timestamp"),
+    ("d", "st q?", "try_to_date"),
+    ("t", "st q?", "try_to_timestamp"),
     ("t", "k k k k k c q?", "try_make_timestamp try_make_timestamp_ltz"),
     ("b", ".", "isnotnull isnull"),
     ("b", "n", "isnan"),

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from app.charts import Bars, Chart, Columns, Histogram, Lines, Scatter, drawable
 from app.declared import STRICT, Name, known, unique
 from app.durations import Duration
-from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, Topic
+from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, HistoryFile, Topic
 from app.expressions import validate
 from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, spread, widened
 from app.outputs import kind, outputs
@@ -50,7 +50,7 @@ class Pipeline:
     rollups: tuple[Rollup, ...] = ()
     checks: tuple[Check, ...] = ()
     dedup: Dedup | None = None
-    history: tuple[str, ...] = ()
+    history: tuple[HistoryFile, ...] = ()
     drops: bool = False  # whether files are dropped for it, in the folder of its name in DROPS_PATH
     lake: tuple[LakeTable, ...] = ()
     # A batch is refused, and the version before it stays, when more than this percentage of all events is quarantined.
@@ -143,9 +143,9 @@ class Pipeline:
         fields = {field.name: field.type for field in self.fields}
         for field in self.fields:
             if field.clean is not None:
-                validate(field.clean, fields, f"columns[{field.name}].clean")
+                validate(field.clean, fields, f"columns[{field.name}].clean", field.type)
         for column in self.derived:
-            validate(column.expression, fields, f"columns[{column.name}].expression")
+            validate(column.expression, fields, f"columns[{column.name}].expression", column.type)
         self._needs(self.event_time, "event_time", "timestamp")
         unique((check.name for check in self.checks), "checks")
         for check in self.checks:

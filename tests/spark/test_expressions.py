@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from app.expressions import tolerant
+from app.expressions import tolerant, validate
+from app.measures import SIMPLE_TYPES
 from tests.spark.conftest import Table
 
 TYPES = {
@@ -104,6 +106,14 @@ SAME = [
 ]
 
 
+# What a column can be made of: of each kind one, but literals.
+MADE = [
+    "kind", "whole", "amount", "flag", "at", "day", "coalesce(day, day)", "day + 1", "cast(kind as binary)", "null",
+    "at - timestamp '2026-01-01'", "day - date '2026-01-01'", "at - day", "split(kind, ',')", "array(whole)",
+    "array(at)", "array(flag)",
+]  # fmt: skip
+
+
 def row(table: Table, **values: Any) -> DataFrame:
     """One event with these values, out of the sight of the optimizer, which would compute with them in advance."""
     schema = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
@@ -140,3 +150,25 @@ def test_the_opposite_of_a_decimal_has_a_digit_more(spark: SparkSession) -> None
     actual_df = source_df.select(*(F.expr(tolerant(text, TYPES)).alias(text) for text in ("-amount", "abs(amount)")))
     assert dict(actual_df.dtypes) == {"-amount": "decimal(13,2)", "abs(amount)": "decimal(13,2)"}
     assert [*actual_df.collect()[0]] == [Decimal("1.50"), Decimal("1.50")]
+
+
+@pytest.mark.parametrize("expression", MADE)
+def test_a_cast_is_refused_where_spark_has_none_and_nowhere_else(table: Table, expression: str) -> None:
+    source_df, written = row(table), tolerant(expression, TYPES)
+
+    def refused_by_spark(column_type: str) -> bool:
+        try:
+            source_df.select(F.expr(f"try_cast({written} as {column_type})"))
+        except AnalysisException:
+            return True
+        return False
+
+    def refused(column_type: str) -> bool:
+        try:
+            validate(expression, TYPES, "expression", column_type)
+        except ValueError:
+            return True
+        return False
+
+    types = (*SIMPLE_TYPES, "decimal(12,2)", "binary")
+    assert {kind: refused(kind) for kind in types} == {kind: refused_by_spark(kind) for kind in types}

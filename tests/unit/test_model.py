@@ -58,8 +58,12 @@ def lake(*arguments: Any, **named: Any) -> Any:
     return pipeline(lake=(LakeTable(*arguments, **named),))
 
 
-def derived(expression: str) -> Any:
-    return pipeline(columns=(*pipeline().columns, m.Derived("far", "int", expression)))
+def derived(expression: str, column_type: str = "int") -> Any:
+    return pipeline(columns=(*pipeline().columns, m.Derived("far", column_type, expression)))
+
+
+def history(*files: str) -> Any:
+    return pipeline(history=files)
 
 
 def rollup(*measures: Any, name: str = "by", of: str = "v", keys: Any = (), last: str | None = None) -> Any:
@@ -76,6 +80,7 @@ def alerting(rolled: Any = (), **changes: Any) -> Any:
     return pipeline(views=(alert(**changes),), rollups=rolled)
 
 
+FAR = "columns[far].expression"
 OPTIONAL = "may be null; make the column required: an event that comes without it is then quarantined"
 
 
@@ -102,6 +107,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "an unknown field of a pipeline": (lambda: pipeline(owner="me"), "owner", "Unexpected"),
     "a field that is missing": (lambda: Sum(name="total"), "of", "required"),
     "a topic with a blank": (lambda: m.Topic(name="a b", partitions=1), "name", "^[A-Za-z0-9._-]{1,200}$"),
+    "a topic that is a folder": (lambda: m.Topic(".", 1), "name", "Kafka refuses '.' and '..'"),
+    "a topic that is the folder above": (lambda: m.Topic("..", 1), "name", "Kafka refuses '.' and '..'"),
     "no partition": (lambda: m.Topic("sales", partitions=0), "partitions", "greater than or equal to 1"),
     "1001 partitions": (lambda: m.Topic("sales", partitions=1001), "partitions", "less than or equal to 1000"),
     "an unknown unit": (lambda: m.Tumbling(length="2 fortnights"), "length", "second, minute, hour, day"),
@@ -139,6 +146,17 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a derived column of an unknown one": (lambda: derived("b + 1"), "columns[far].expression", "allowed: id, at"),
     "a derived column of itself": (lambda: derived("far + 1"), "columns[far].expression", "allowed: id, at"),
     "a derived column of all events": (lambda: derived("count(*)"), "columns[far].expression", "over many events"),
+    "a flag as a date": (lambda: derived("flag", "date"), FAR, "`flag` is boolean, and cannot be cast to date"),
+    "a number as a date": (lambda: derived("rank", "date"), FAR, "cannot be cast to date; allowed: string, tinyint"),
+    "a time as a flag": (lambda: derived("at", "boolean"), FAR, "`at` is time, and cannot be cast to boolean"),
+    "a delay as a date": (lambda: derived("arrival - at", "date"), FAR, "is interval, and cannot be cast to date"),
+    "a date as a number": (lambda: derived("date(at)"), FAR, "is date, and cannot be cast to int; allowed: string"),
+    "a cast that Spark has not": (lambda: check("cast(flag as date) is null"), "checks[c].expression", "to date"),
+    "cleaning to another type": (
+        lambda: column("a", "int", clean="split(kind, ',')"),
+        "columns[a].clean",
+        "array of strings, and cannot be cast to int; allowed: string",
+    ),
     "a rollup of an unknown view": (lambda: rollup(of="w"), "rollups[by].of", "allowed: v"),
     "a rollup by what the view has not": (lambda: rollup(keys=("kind",)), "rollups[by].keys", "allowed: id, events"),
     "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "rollups[by].measures[n].of", "id, events"),
@@ -179,6 +197,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "cleaning that does not parse": (lambda: column("a", "int", clean="a +"), "columns[a].clean", "Spark SQL"),
     "a check of an unknown column": (lambda: check("price > 0"), "checks[c].expression", "allowed: id, at,"),
     "a check that does not parse": (lambda: check("amount >"), "checks[c].expression", "Spark SQL expression"),
+    "a check of a number": (lambda: check("amount"), "checks[c].expression", "number, where a boolean is expected"),
+    "a check of a text": (lambda: check("lower(kind)"), "checks[c].expression", "string, where a boolean is expected"),
     "an empty check": (lambda: check(""), "checks[c].expression", "Spark SQL expression"),
     "two expressions": (lambda: check("amount > 0; amount < 9"), "checks[c].expression", "Spark SQL expression"),
     "a statement": (lambda: check("drop table x"), "checks[c].expression", "Spark SQL expression"),
@@ -202,6 +222,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "an unknown lake column": (lambda: lake("a", columns=("b",)), "lake[a].columns", "allowed: id, at,"),
     "a filter by an unknown column": (lambda: lake("a", "b > 0"), "lake[a].where", "allowed: id, at,"),
     "a filter that does not parse": (lambda: lake("a", "kind ="), "lake[a].where", "Spark SQL expression"),
+    "a filter of a number": (lambda: lake("a", "amount"), "lake[a].where", "number, where a boolean is expected"),
     "a lake table of an unknown view": (lambda: lake("a", view="v"), "lake[a].view", "is not a view; allowed: kinds"),
     "a view's table with a filter": (lambda: LakeTable("a", "id > 0", view="v"), "view", "neither where nor columns"),
     "a view's table with columns": (lambda: LakeTable("a", columns=("b",), view="v"), "view", "neither where nor"),
@@ -213,6 +234,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
         "lake[a].columns",
         "date is its partitions' column",
     ),
+    "history in another place": (lambda: history("/abs/x.json"), "history", "relative to the repository"),
+    "history without a name": (lambda: history(""), "history", "relative to the repository"),
+    "history that is the repository": (lambda: history("."), "history", "relative to the repository"),
+    "history above the repository": (lambda: history("a/../../x.json"), "history", "relative to the repository"),
+    "history that is a folder": (lambda: history("datasets/"), "history", "relative to the repository"),
+    "history in what is no pattern": (lambda: history("datasets/**.json"), "history", "relative to the repository"),
     "an example of nothing": (lambda: m.Example(message=""), "message", "at least 1 character"),
     "an example of no reason": (lambda: m.Example("{}", reason=""), "reason", "at least 1 character"),
     "two views of a name": (lambda: pipeline(views=(VIEW, VIEW)), "views", "kinds named twice"),
@@ -282,6 +309,29 @@ def test_what_is_just_within_the_limits_is_accepted() -> None:
 )
 def test_an_expression_may_use_any_column_the_arrival_and_functions(expression: str) -> None:
     assert check(expression).checks[0].expression == expression
+
+
+@pytest.mark.parametrize(
+    ("expression", "column_type"),
+    [
+        ("at", "bigint"),
+        ("at", "date"),
+        ("date(at)", "timestamp"),
+        ("rank", "timestamp"),
+        ("arrival - at", "int"),
+        ("rank > 1", "int"),
+        ("split(kind, ',')", "string"),
+        ("kind", "boolean"),
+        ("null", "date"),
+    ],
+)
+def test_a_column_may_be_made_of_what_spark_can_cast_to_its_type(expression: str, column_type: str) -> None:
+    assert derived(expression, column_type).types["far"] == column_type
+
+
+def test_history_may_be_one_file_or_a_pattern() -> None:
+    files = ("datasets/sales.json", "./datasets/*.json", "datasets/**/2025-*.json")
+    assert history(*files).history == files
 
 
 def test_a_duration_is_read_in_its_unit() -> None:
