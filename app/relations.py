@@ -209,7 +209,8 @@ def _finals(measure: Measure, pipeline: Pipeline) -> list[str]:
         case Variance():
             count, total, squares = names
             numerator = f"({count} * {squares} - {total} * {total})"
-            final = _quotient(numerator, f"({count} * ({count} - 1))", measure.states[2], pipeline)
+            pairs = f"({count}::numeric * ({count} - 1))"  # more than a bigint holds, from 3 * 10^9 values on
+            final = _quotient(numerator, pairs, measure.states[2], pipeline)
         case TopN():
             rows = f"SELECT jsonb_agg(item -> 'row') FROM jsonb_array_elements({names[0]}) AS item"
             final = f"({rows})"
@@ -226,5 +227,6 @@ def _row(item: str, state: State, pipeline: Pipeline) -> list[str]:
 def _quotient(numerator: str, denominator: str, widest: State, pipeline: Pipeline) -> str:
     """A quotient with six digits more than its numerator has, null where the denominator is 0."""
     scale = (digits(widest.type(pipeline.types)) or Digits(0, 0)).scale + 6
-    # The quotient is computed with room to spare, and shown in what Spark can hold too.
-    return f"({numerator}::numeric({38 + scale},{scale}) / nullif({denominator}, 0))::numeric(38,{scale})"
+    # `round` sets the scale of the quotient and, unlike a cast, no limit to the digits before the point, of which the
+    # numerator of a variance has up to 48. What is shown is what Spark can hold too.
+    return f"(round({numerator}, {scale}) / nullif({denominator}, 0))::numeric(38,{scale})"

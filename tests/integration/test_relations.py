@@ -1,13 +1,14 @@
 """What merged views show, as Postgres writes it."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
+import pyarrow as pa
 import pytest
 
-from app.model import Count, Max, Mean, Rollup, Sum, View
+from app.model import Column, Count, Max, Mean, Rollup, Sum, Variance, View
 from tests.integration.boundary import NewBoundary
-from tests.integration.oracle import EPOCH, Event, Row
+from tests.integration.oracle import COLUMNS, EPOCH, Event, Row
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,34 @@ def test_a_mean_has_six_digits_more_than_its_column_and_a_variance_than_its_squa
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
         f"WHERE attrelid = '{view}'::regclass AND attname IN ('mean', 'variance') ORDER BY attname"
     ) == [("mean", "numeric(38,8)"), ("variance", "numeric(38,12)")]
+
+
+@pytest.mark.parametrize("indexes", [(), ("variance",)], ids=["a view", "a table"])
+@pytest.mark.parametrize("scale", [0, 2, 14])
+@pytest.mark.parametrize("count", [200_001, 20_000_001, 10**10])
+def test_a_mean_and_a_variance_do_not_overflow_for_any_number_of_events_that_a_sum_can_hold(
+    new_boundary: NewBoundary, count: int, scale: int, indexes: tuple[str, ...]
+) -> None:
+    measures = (Mean("mean", "size"), Variance("variance", "size"))
+    boundary = new_boundary(
+        columns=(*COLUMNS, Column("size", f"decimal(14,{scale})")),
+        views=(View("clients", ("client",), measures, indexes=indexes),),
+    )
+    high = count // 2  # so many events are as large as can be, the others as small
+    with localcontext(prec=120):
+        largest = Decimal(10**14 - 1).scaleb(-scale)
+        total, squares = (high - (count - high)) * largest, count * largest * largest
+        mean, variance = total / count, (count * squares - total * total) / (count * (count - 1))
+        mean = mean.quantize(Decimal(1).scaleb(-scale - 6), ROUND_HALF_UP)
+        variance = variance.quantize(Decimal(1).scaleb(-2 * scale - 6), ROUND_HALF_UP)
+    kinds: dict[str, pa.DataType] = {"view": pa.int32(), "client": pa.string(), "count_size": pa.int64()}
+    kinds |= {"sum_size": pa.decimal128(38, scale), "squares_size": pa.decimal128(38, 2 * scale)}
+    states = dict(zip(kinds, (0, "ada", count, total, squares), strict=True))
+
+    boundary.speed.commit({}, {0: 1}, pa.Table.from_pylist([states], schema=pa.schema([*kinds.items()])))
+
+    name = f"serving.{boundary.pipeline.name}_clients"
+    assert boundary.query(f"SELECT client, mean, variance FROM {name}") == [("ada", mean, variance)]
 
 
 def test_a_rollup_is_of_the_rows_as_they_are_after_each_commit_and_publish(new_boundary: NewBoundary) -> None:
