@@ -8,7 +8,7 @@ import psycopg2.extras
 
 from app.databases import apply_migrations, make_roles
 from app.model import Pipeline
-from app.pipelines import select
+from app.pipelines import names, select
 from app.postgres import Connection, Role, connect
 from app.relations import relations
 from app.rollups import Served, served
@@ -101,9 +101,15 @@ def _refuse_taken(cursor: Any, relation: Served) -> None:
         (relation.pipeline.name, drop),
     )
     if row := cursor.fetchone():
+        # A pipeline may only be missing here: what it has is removed by nobody but a newer definition of it.
+        gone = (
+            f". {row[0]} has no file in app/pipelines any more, but all that it served is kept; to free the name, put "
+            f"app/pipelines/{row[0]}.py back with that view renamed, then run ./scripts/migrate and ./scripts/submit "
+            f"batch {row[0]} --full"
+        )
         raise NameTaken(
             f"{relation.pipeline.name}: its view {relation.view.name} would be {relation.serving}, which the pipeline "
-            f"{row[0]} has; rename the view or the pipeline"
+            f"{row[0]} has; rename the view or the pipeline{'' if row[0] in names() else gone}"
         )
 
 
