@@ -74,6 +74,28 @@ def test_an_incremental_version_is_a_full_one_and_a_rollback_is_exact(
     assert boundary.shows() == expected(events)
 
 
+@LAW
+@given(events=some_events(), sizes=st.lists(st.integers(1, 5)), cut_after=st.integers(0, 4), again=st.integers(0, 12))
+def test_a_micro_batch_that_is_replayed_changes_nothing(
+    new_boundary: NewBoundary, events: list[Event], sizes: list[int], cut_after: int, again: int
+) -> None:
+    boundary, rest = new_boundary(), events
+    done: list[Any] = []  # what each commit was given
+    for number, size in enumerate([*sizes, len(events)]):
+        if number == cut_after:
+            boundary.batch.cut()
+        part, rest = rest[:size], rest[size:]
+        if part:
+            before = boundary.speed.offsets()
+            boundary.commit(part)
+            done.append((before, boundary.speed.offsets(), increments(boundary.pipeline, part)))
+    for replayed in done[again:] + done[:again]:
+        with pytest.raises(LedgerError, match="another process moved it"):
+            boundary.speed.commit(*replayed)
+    assert boundary.speed.offsets() == ({0: len(events)} if events else {})
+    assert boundary.shows() == expected(events)
+
+
 def test_a_commit_that_expects_another_offset_is_refused_and_changes_nothing(new_boundary: NewBoundary) -> None:
     boundary = new_boundary()
     events = [Event(f"{n}", "ada", Decimal(n), None, START, (0, n, 0)) for n in range(1, 4)]
