@@ -130,6 +130,28 @@ def test_a_memory_is_renewed_after_the_commit_that_is_under_way(stack: Stack, mo
         finish(layer.query)
 
 
+def test_a_micro_batch_is_one_spark_job_and_one_transaction(stack: Stack) -> None:
+    jobs = stack.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs
+    clients, quarantine = relations(stack.pipeline)
+    written = ("tidemark.ledger", f"speed.{clients.name}", f"speed.{quarantine.name}")
+    rows = " UNION ".join(f"SELECT xmin::text FROM {table}" for table in written).replace(
+        "ledger", f"ledger WHERE pipeline = '{stack.pipeline.name}'"
+    )
+    transactions, counted = [], []
+    with stack.working(Role.SPEED) as ledger:
+        query = Speed(stack.spark, ledger, stack.settings).start(accept_loss=False)
+        for number in range(4):
+            # One message, so that it is one micro-batch, of two events: one for each view.
+            stack.send([event(f"{number}"), {"event_id": "broken"}])
+            query.processAllAvailable()
+            counted.append((sum(progress["numInputRows"] > 0 for progress in query.recentProgress), jobs()))
+            transactions.append(stack.owner(rows))
+        finish(query)
+    assert [(batches, count - counted[0][1]) for batches, count in counted] == [(n + 1, n) for n in range(4)]
+    assert [len(found) for found in transactions] == [1] * 4
+    assert len({found[0] for found in transactions}) == 4
+
+
 def test_a_duplicate_across_a_cut_counts_once(stack: Stack) -> None:
     stack.send(event("1"))
     stack.stream()
