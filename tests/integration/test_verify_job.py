@@ -1,12 +1,37 @@
-"""The instant that the verification looks at."""
+"""What `./scripts/verify` says and ends with, and the instant that it looks at."""
 
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import verify
+from app.relations import relations
 from tests.integration.conftest import Stack, event
+from tests.integration.test_kill import SECONDS, submitted
+
+
+def test_a_view_that_differs_ends_the_command_with_exit_code_1_and_its_keys(stack: Stack, tmp_path: Path) -> None:
+    stack.send(event("1", "ada", "1.10"), event("2", "bob", "2.20"))
+    stack.count_everything()
+    stack.send(event("3", "cyd", "3.30"))
+    stack.stream()
+    stack.archive()
+    clients, *_ = relations(stack.pipeline)
+    stack.owner(f"UPDATE speed.{clients.name} SET count = count + 1 WHERE client = 'cyd'")
+    stack.owner(f"UPDATE batch.{clients.name} SET sum_amount = 0 WHERE client = 'bob'")
+
+    with submitted(stack, "verify", "verify.py", tmp_path) as job:
+        code = job.wait(SECONDS)
+
+    said, name = (tmp_path / "log").read_text(), stack.pipeline.name
+    assert code == 1, said
+    assert f"verify: NOT exact: {name}.clients: 2 rows differ" in said
+    found = re.findall(rf"^  {name}\.clients: merged (.*), recount (.*)$", said, re.MULTILINE)
+    assert sorted(re.findall("ada|bob|cyd", " ".join(sides)) for sides in found) == [["bob"] * 2, ["cyd"] * 2]
+    assert f"verify: exact {name}.quarantine: 0 rows" in said
 
 
 def test_ledger_and_views_are_of_one_instant_while_events_are_counted(
