@@ -31,7 +31,7 @@ def counted(metrics: str, at: float) -> Answers:
     for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
             if sample.name == "tidemark_api_seconds_bucket":
-                within[float(sample.labels["le"])] += sample.value
+                within[float(sample.labels["le"])] += int(sample.value)
     return Answers(at, dict(within))
 
 

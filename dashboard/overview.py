@@ -140,7 +140,7 @@ def counted_since(stand: dict[str, Any]) -> int:
 def moved(stand: dict[str, Any], versions: Iterable[dict[str, Any]]) -> int:
     """Messages by which the version that stands moved the cut."""
     before = next((one for one in versions if one["version"] == stand["version"] - 1), None)
-    return sum(stand["cut"].values()) - (sum(before["cut"].values()) if before else 0)
+    return int(sum(stand["cut"].values()) - (sum(before["cut"].values()) if before else 0))
 
 
 def _badness(status: Reading) -> tuple[int, float]:

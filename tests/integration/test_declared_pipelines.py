@@ -170,7 +170,7 @@ def test_housing_is_a_table_of_506_rows_whatever_is_sent_again(new_stack: NewSta
     send(found[:200])  # a producer that was killed, and started again
     send(found)
     assert in_both_layers(stack, summary) == [(506, Decimal("22.5328"), 5, 50)]
-    send([found[0] | {"medv": Decimal("49.0")}, *found[1:], found[0] | {"id": 507, "medv": Decimal("1.0")}])
+    send([{**found[0], "medv": Decimal("49.0")}, *found[1:], {**found[0], "id": 507, "medv": Decimal("1.0")}])
     edited = in_both_layers(
         stack, lambda: stack.rows(f"SELECT id, medv FROM {table} WHERE id IN (1, 2, 507) ORDER BY id")
     )

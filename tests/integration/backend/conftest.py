@@ -58,7 +58,7 @@ class Layers:
     def __init__(self, database: Settings) -> None:
         self.database = database
 
-    def add(self, times: int = 1, **clients: tuple[int, str]) -> None:
+    def add(self, times: int = 1, /, **clients: tuple[int, str]) -> None:
         """Commits micro-batches of these increments; each event moves the offset by one."""
         with closing(connect(self.database, Role.SPEED)) as connection:
             ledger = Ledger(connection, PIPELINE)

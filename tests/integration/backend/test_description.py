@@ -50,7 +50,11 @@ def count_all_types(layers: Layers) -> None:
     )
     seen = [{"by": n, "at": [0, n, 0], "row": {"name": f"{n}", "velocity_km_s": n}} for n in (3, 2, 1)]
     layers.count(space, fastest_hours=[window | {kept(space, "fastest_hours"): json.dumps(seen)} for window in windows])
-    shown = ({"nutriscore_score": -3, "product_name": "é", "modified_at": f"{START}"}, {"nova_group": 1}, {})
+    shown: tuple[dict[str, Any], ...] = (
+        {"nutriscore_score": -3, "product_name": "é", "modified_at": f"{START}"},
+        {"nova_group": 1},
+        {},
+    )
     latest = [json.dumps([{"by": 1, "at": [0, 0, 0], "row": row}]) for row in shown]
     layers.count(
         products,

@@ -1,7 +1,7 @@
 """Pages of rows, on a real Postgres: in any order, with nulls anywhere, they are all rows, each once."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any
@@ -51,7 +51,7 @@ def postgres(database: Settings) -> Iterator[Connection]:
     engine.dispose()
 
 
-def fill(postgres: Connection, given: list[Row]) -> None:
+def fill(postgres: Connection, given: Sequence[Row]) -> None:
     postgres.execute(text("TRUNCATE pages"))
     cursor = postgres.connection.cursor()
     if given:

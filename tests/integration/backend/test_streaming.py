@@ -40,7 +40,7 @@ def test_what_is_sent_in_parts_is_what_is_sent_at_once(app: Flask, form: str, mo
     pool = app.extensions["engine"].pool
     with asked(app, form) as whole:
         assert pool.checkedout() == 0
-        expected = rows(whole.text, form)
+        expected = rows(whole.get_data(as_text=True), form)
     monkeypatch.setattr("backend.answers.CHUNK", 2)
     with asked(app, form) as answer:
         assert pool.checkedout() == 1
