@@ -188,7 +188,7 @@ def test_files_hold_the_readings_of_the_seed_and_the_count(tmp_path: Path) -> No
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith("dropped 3 files, 0 of them again, 0 half-written at first, with 2,500 messages in ")
     assert [len(file) for file in found] == [1_000, 1_000, 500]
-    expected = [reading(message) for message in messages(Sensors(bad=1.0, seed=5), 2_500)]
+    expected = [reading(message) for message in messages(Sensors(named="d", bad=1.0, seed=5), 2_500)]
     for line, one in zip(itertools.chain(*found), expected, strict=True):
         assert json.loads(line, parse_float=Decimal) | {"event_time": None} == one | {"event_time": None}
 
