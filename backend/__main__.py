@@ -14,8 +14,9 @@ from backend.database import POOL_SIZE
 from backend.lake import REQUESTS
 
 logger = logging.getLogger("backend")
-# Bytes of an answer that are read before its reader takes them, on disk: a slow one keeps no connection and no thread.
-AHEAD = 256 * 1024 * 1024
+# Bytes of an answer that are read before its reader takes them, in a file of /tmp: a slow one keeps no connection and
+# no thread. In a container /tmp is memory.
+AHEAD = 32 * 1024 * 1024
 
 
 def _stop(_: int, __: FrameType | None) -> None:

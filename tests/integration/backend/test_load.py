@@ -226,7 +226,7 @@ def all_of_the_pool_answers(own: Own) -> bool:
 
 def test_a_reader_that_takes_nothing_holds_no_snapshot(own: Own) -> None:
     """Its answer is larger than what the sockets hold, and than what the server would keep in memory."""
-    Layers(own.at).add(**{secrets.token_hex(1_200): (1, "1.00") for _ in range(20_000)})
+    Layers(own.at).add(**{secrets.token_hex(1_000): (1, "1.00") for _ in range(11_000)})
     with socket.create_connection((own.at.api_host, own.at.api_port), timeout=60) as slow:
         slow.sendall(f"GET {VIEW} HTTP/1.1\r\nHost: {own.at.api_host}\r\nAccept: text/csv\r\n\r\n".encode())
         assert slow.recv(12) == b"HTTP/1.1 200"
