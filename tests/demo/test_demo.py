@@ -116,9 +116,12 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         assert {"bronze", "silver", "quarantine", "serving_clients", "serving_quarantine"} < listed
         found = run("./scripts/query SELECT client, amount FROM transactions.silver LIMIT 5")
         assert found.count("client-") == 5
-        objects = create_app(stack.settings).test_client()
+        api = create_app(stack.settings)
+        objects = api.test_client()
         assert len(objects.get("/objects?limit=7").get_json()["rows"]) == 7
         assert {row["hazardous"] for row in objects.get("/alerts").get_json()["rows"]} == {True}
+        api.extensions["engine"].dispose()
+        api.extensions["lake"].pool.dispose()
         assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
         said = run("./scripts/verify")
         assert "verify: exact transactions.clients" in said
