@@ -22,7 +22,7 @@ from app.speed import Speed
 from bench import FULL, INCREMENTAL
 from bench.load import fill
 from bench.processor import processor_seconds
-from bench.speed_layer import registered
+from bench.speed_layer import registered, to_the_end
 
 
 def main() -> None:
@@ -37,9 +37,7 @@ def main() -> None:
         with closing(connect(at, Role.SPEED)) as connection:
             ledger = Ledger(connection, pipeline)
             for layer in (Speed(spark, ledger, at), Archive(lake, ledger, at)):
-                query = layer.start(accept_loss=False)
-                query.processAllAvailable()
-                query.stop()
+                to_the_end(layer)
 
     def batch(full: bool) -> float:
         with closing(connect(at, Role.BATCH)) as connection:

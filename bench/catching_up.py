@@ -21,7 +21,7 @@ from app.settings import settings
 from app.speed import Speed
 from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines, consumer
 from bench.processor import processor_seconds
-from bench.speed_layer import registered
+from bench.speed_layer import registered, to_the_end
 
 
 def main() -> None:
@@ -32,9 +32,7 @@ def main() -> None:
 
     def tidemark(pipeline: Pipeline) -> None:
         with closing(connect(at, Role.SPEED)) as connection:
-            query = Speed(spark, Ledger(connection, pipeline), at).start(accept_loss=False)
-            query.processAllAvailable()
-            query.stop()
+            to_the_end(Speed(spark, Ledger(connection, pipeline), at))
 
     def by_hand() -> None:
         with closing(connect(at, at.pg_admin)) as connection:  # no role of ours may make a temporary table

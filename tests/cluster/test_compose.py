@@ -252,10 +252,10 @@ def test_spark_asks_for_the_secret_and_takes_nothing_over_http(spark_defaults: d
 def test_what_spark_shuffles_and_keeps_as_state_goes_to_the_disk(compose: dict[str, Any]) -> None:
     sparks = [service for service in compose["services"].values() if service["image"] == "tidemark/spark"]
 
-    assert "SPARK_LOCAL_DIRS=/work/local" in (HOME / "docker/Dockerfile").read_text()
+    assert "SPARK_LOCAL_DIRS=/scratch/local" in (HOME / "docker/Dockerfile").read_text()
     assert len(sparks) == 8
     for service in sparks:
-        assert [mount["type"] for mount in mounts(service) if mount["target"] == "/work"] == ["volume"]
+        assert [mount["type"] for mount in mounts(service) if mount["target"] == "/scratch"] == ["volume"]
 
 
 def test_what_executors_say_is_bounded(spark_defaults: dict[str, str]) -> None:

@@ -87,9 +87,10 @@ def test_a_job_is_stopped_by_its_python_process_whatever_else_below_it_has_ended
 def test_servers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
     ports = free_port(), free_port()
     program = (
-        "import sys, time; from pathlib import Path; from embedded.kafka import Kafka; from embedded.postgres import "
+        "import signal, sys; from pathlib import Path; from embedded.kafka import Kafka; from embedded.postgres import "
         "Postgres; root = Path(sys.argv[1]); Kafka(root / 'kafka', int(sys.argv[2])).start(); "
-        "Postgres(root / 'postgres', int(sys.argv[3])).start(); print('ready', flush=True); time.sleep(120)"
+        "Postgres(root / 'postgres', int(sys.argv[3])).start(); print('ready', flush=True); "
+        "signal.alarm(120); signal.pause()"
     )
     command = [sys.executable, "-c", program, str(tmp_path), *map(str, ports)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:

@@ -127,8 +127,8 @@ def test_a_signal_while_something_is_imported_ends_the_demo_with_exit_code_0(
     ports = [f"--{name}-port={free_port()}" for name in PORTS]
     # What a module makes with exec, as dataclasses do, is where Python remembers a KeyboardInterrupt.
     (tmp_path / "importing.py").write_text(
-        "import time; from embedded import demo; "
-        "demo.start = lambda *_, **__: exec('print(1, flush=True); time.sleep(60)'); demo.main()"
+        "import signal; from embedded import demo; "
+        "demo.start = lambda *_, **__: exec('print(1, flush=True); signal.alarm(60); signal.pause()'); demo.main()"
     )
     command = [sys.executable, "-m", "importing", f"--data={tmp_path}", *ports]
     changed = os.environ | {"PYTHONPATH": str(tmp_path)}
