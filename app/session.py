@@ -16,6 +16,8 @@ SETTINGS = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.shuffle.partitions": "2",
     "spark.ui.showConsoleProgress": "false",
+    # Else every expression that is built asks Java half a dozen times where in Python it stands.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 STREAMING = {
     # Adaptive execution runs every shuffle as a job of its own; a micro-batch is one job.

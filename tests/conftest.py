@@ -21,10 +21,11 @@ from embedded.postgres import Postgres
 from embedded.process import free_port
 from embedded.spark import FIRST_COMPILER
 
-# Two sessions work on two cores: the second compiler would take from the tests more than it gives.
+# Two sessions work on two cores: the second compiler, and a heap that grows as it must, would take from the tests more
+# than they give.
 LOCAL_SPARK = (
     "--master local[2] --driver-memory 2g --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 "
-    f"--conf spark.ui.enabled=false --driver-java-options '{' '.join(FIRST_COMPILER)}'"
+    f"--conf spark.ui.enabled=false --driver-java-options '-Xms2g -Xmn1g {' '.join(FIRST_COMPILER)}'"
 )
 
 
@@ -86,9 +87,15 @@ def hive_server(metastore: Metastore, database: Settings, data: Path) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def spark(at: Settings) -> Iterator[SparkSession]:
+def spark_options() -> str:
+    """What a tier gives to its Spark session besides."""
+    return ""
+
+
+@pytest.fixture(scope="session")
+def spark(at: Settings, spark_options: str) -> Iterator[SparkSession]:
     """One Spark session with the settings of the streaming job, which the batch layer can work with too."""
-    os.environ["PYSPARK_SUBMIT_ARGS"] = f"{LOCAL_SPARK} pyspark-shell"
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"{LOCAL_SPARK} {spark_options} pyspark-shell"
     running = session(at, "tidemark tests", streaming=True)
     running.sparkContext.setLogLevel("ERROR")
     yield running

@@ -227,6 +227,15 @@ def finish(query: StreamingQuery) -> None:
 NewStack = Callable[..., Stack]
 
 
+@pytest.fixture(scope="session")
+def spark_options() -> str:
+    """Here plans are many and rows few, so projections are interpreted: each task would write Delta's anew as Java.
+
+    The tests of transforms, and the jobs of this tier, of the demo and of the cluster, run as Spark comes.
+    """
+    return "--conf spark.sql.codegen.factoryMode=NO_CODEGEN"
+
+
 @pytest.fixture
 def new_boundary(database: Settings) -> Iterator[NewBoundary]:
     """Makes pipelines with every measure and no layers; all share one connection a role."""
