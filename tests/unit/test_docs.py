@@ -22,19 +22,27 @@ FIVE = f"{CLUSTER}five_pipelines_run_on_the_cluster_and_are_exact"
 READ = f"{CLUSTER}what_is_there_is_read_in_every_way_that_the_readme_shows"
 MOVING = f"{CLUSTER}after_down_and_up_nothing_is_lost_and_the_streams_go_on"
 ASKED = "tests/integration/backend/test_views.py::test_the_questions_of_the_documentation_are_answered"
-# Where each command that stands in a block of README.md or docs/ is run, as it stands there.
+PGADMIN = f"{CLUSTER}pgadmin_is_up_and_knows_the_database"
+# Where each command that stands in a block of README.md or docs/, or in a table of README.md, is run.
 RUN_BY = {
     "curl 'localhost:5550/pipelines/transactions/views/clients?sort=-total&limit=5'": ASKED,
     "curl 'localhost:5550/pipelines/products/views/grades?nutriscore_grade=a&layer=batch'": ASKED,
     "curl -H 'Accept: text/csv' 'localhost:5550/pipelines/sensors/views/minutes?since=2026-01-01T00:00:00Z'": ASKED,
+    "curl localhost:5550/objects": READ,
     "docker compose --profile jobs up -d --wait": MOVING,
+    "docker compose --profile tools up -d --wait": PGADMIN,
+    "docker compose exec kafka kafka-console-consumer --topic space_data --from-beginning --max-messages 3": READ,
+    "docker compose exec namenode hdfs dfs -ls /data/space/alerts/": READ,
     "docker compose run --rm spark-submit app/batch_job.py transactions --full": FIVE,
     "docker compose up -d --wait": CORE,
+    "docker compose up -d --wait --no-recreate --scale spark-worker=2": FIVE,
     "SPARK_MASTER=spark://$MASTER ./scripts/submit batch transactions": COMMANDS,
     "./scripts/demo": AGAIN,
     "./scripts/demo orders": ORDERS,
     "./scripts/migrate": COMMANDS,
     "./scripts/new-pipeline orders": ORDERS,
+    './scripts/psql "SELECT count(*), avg(medv), min(medv), max(medv) FROM housing"': READ,
+    './scripts/query "SELECT * FROM space.alerts LIMIT 5"': READ,
     "./scripts/query SHOW TABLES IN transactions": COMMANDS,
     "./scripts/query SELECT client, amount FROM transactions.silver LIMIT 5": COMMANDS,
     "./scripts/rollback transactions": COMMANDS,
@@ -52,18 +60,21 @@ RUN_BY = {
 }
 PAGES = sorted([*HOME.glob("*.md"), *HOME.glob("[!.]*/*.md")])
 BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\|.*", re.MULTILINE)
+IN_ROW = re.compile(r"`((?:docker compose|\./scripts/|curl )[^`]*)`")
 SCRIPT = re.compile(r"\./scripts/(?P<script>[\w-]+)(?P<arguments>(?: [\w./-]+)*)")
 SUBMIT = re.compile(r"spark-submit (?P<job>app/\w+\.py)(?P<arguments>(?: [\w./-]+)*)")
 TARGET = re.compile(r"""\]\(\s*([^)\s#]+)|\b(?:src|srcset|href)="([^"#]+)""")
 
 
 def commands() -> list[str]:
-    """The commands in the blocks of README.md and docs/, without their comments."""
+    """The commands in the blocks of README.md and docs/, without their comments, and in the tables of README.md."""
     pages = [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))]
     blocks = [block for page in pages for block in BLOCK.finditer(page.read_text())]
     assert {block["kind"] for block in blocks} <= {"sh", "text"}
     lines = [line for block in blocks if block["kind"] == "sh" for line in block["text"].splitlines()]
-    return [line.split(" #")[0].strip() for line in lines if line]
+    rows = [command for row in ROW.findall(pages[0].read_text()) for command in IN_ROW.findall(row)]
+    return [line.split(" #")[0].strip() for line in lines if line] + rows
 
 
 def source(test: str) -> str:
@@ -89,7 +100,7 @@ def test_every_command_of_the_documentation_is_run_by_a_test() -> None:
 def test_the_test_that_is_named_runs_the_command_as_it_stands(command: str) -> None:
     text = source(RUN_BY[command])
 
-    assert f'"{command}"' in text or f"exec {command}\n" in text
+    assert any(written in text for written in (f'"{command}"', f"'{command}'", f"exec {command}\n"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
