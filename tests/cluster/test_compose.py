@@ -136,6 +136,16 @@ def test_a_service_that_is_loosened_breaks_the_rule(compose: dict[str, Any], cha
     assert rule in faults("api", deepcopy(compose["services"]["api"]) | change)
 
 
+def test_every_service_starts_when_what_it_needs_has_done_its_work(compose: dict[str, Any]) -> None:
+    needs = {name: service.get("depends_on", {}) for name, service in compose["services"].items()}
+
+    for name, needed in needs.items():
+        for other, how in needed.items():
+            expected = "service_completed_successfully" if other in ONCE else "service_healthy"
+            assert how["condition"] == expected, f"{name} starts after {other}"
+    assert {name for name, needed in needs.items() if not needed} == {"namenode", "passwords", "zookeeper"}
+
+
 def test_only_edge_reaches_the_world_and_its_containers_do_not_reach_each_other(compose: dict[str, Any]) -> None:
     networks = compose["networks"]
 
