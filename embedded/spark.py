@@ -26,12 +26,10 @@ JOBS = {
     "metastore": "app/metastore_server.py",
     "sql": "app/sql_server.py",
 }
-# Jobs that end after seconds, or have little to do: the second compiler would cost them more than it gives.
-SHORT = ("serving", "verify", "batch", "metastore", "sql")
 # With the first compiler alone Java keeps room for 48 MB of compiled code. Spark fills that within a minute, and what
 # comes after it would be interpreted.
 FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
-THROUGHPUT = ("-XX:+UseParallelGC",)  # for the others
+THROUGHPUT = ("-XX:+UseParallelGC",)  # for what runs for long
 
 
 class Spark(NamedTuple):
@@ -54,7 +52,8 @@ def command(
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    java = FIRST_COMPILER if bounded or job in SHORT else THROUGHPUT
+    # The others end after seconds, or have little to do: the second compiler would cost them more than it gives.
+    java = THROUGHPUT if job == "streaming" and not bounded else FIRST_COMPILER
     return submitting(HOME / JOBS[job], arguments, memory, java, on)
 
 

@@ -87,16 +87,16 @@ def hive_server(metastore: Metastore, database: Settings, data: Path) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def spark_options() -> str:
-    """What a tier gives to its Spark session besides."""
-    return ""
+def spark_settings() -> dict[str, str]:
+    """Settings of Spark that only the session of a tier has."""
+    return {}
 
 
 @pytest.fixture(scope="session")
-def spark(at: Settings, spark_options: str) -> Iterator[SparkSession]:
+def spark(at: Settings, spark_settings: dict[str, str]) -> Iterator[SparkSession]:
     """One Spark session with the settings of the streaming job, which the batch layer can work with too."""
-    os.environ["PYSPARK_SUBMIT_ARGS"] = f"{LOCAL_SPARK} {spark_options} pyspark-shell"
-    running = session(at, "tidemark tests", streaming=True)
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"{LOCAL_SPARK} pyspark-shell"
+    running = session(at, "tidemark tests", streaming=True, more=spark_settings)
     running.sparkContext.setLogLevel("ERROR")
     yield running
     running.stop()

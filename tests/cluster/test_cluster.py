@@ -206,7 +206,8 @@ def test_what_is_there_is_read_in_every_way_that_the_readme_shows(run: Run, get:
     assert len(re.findall(r"^\{.*\}$", printed, re.MULTILINE)) == 3
     assert "hazardous" in run('./scripts/query "SELECT * FROM space.alerts LIMIT 5"')
     assert "silver" in run("./scripts/query SHOW TABLES IN transactions")
-    assert get("curl localhost:5550/objects".removeprefix("curl localhost:5550"))["rows"]
+    asked = "curl localhost:5550/objects"
+    assert get(asked.removeprefix("curl localhost:5550"))["rows"]
     assert len(get("/objects?limit=5")["rows"]) == 5
     assert len(get("/alerts?limit=5")["rows"]) == 5
     assert "Spark master" in run("./scripts/status")

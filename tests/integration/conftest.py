@@ -228,12 +228,12 @@ NewStack = Callable[..., Stack]
 
 
 @pytest.fixture(scope="session")
-def spark_options() -> str:
+def spark_settings() -> dict[str, str]:
     """Here plans are many and rows few, so projections are interpreted: each task would write Delta's anew as Java.
 
     The tests of transforms, and the jobs of this tier, of the demo and of the cluster, run as Spark comes.
     """
-    return "--conf spark.sql.codegen.factoryMode=NO_CODEGEN"
+    return {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 
 @pytest.fixture

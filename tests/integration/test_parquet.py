@@ -283,7 +283,7 @@ def test_a_batch_that_fails_at_any_step_shows_every_event_once_before_and_after(
         stack.count_everything()
         assert rows(asked, stack) == expected, step
         assert files(asked, stack) == 2, step
-    assert stack.verify().exact
+        assert stack.verify().exact, step
 
 
 def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stack: Stack) -> None:

@@ -77,6 +77,15 @@ def test_a_job_with_the_first_compiler_alone_has_room_for_all_that_it_compiles(j
     assert ("-XX:TieredStopAtLevel=1" in java) == ("-XX:ReservedCodeCacheSize=240m" in java)
 
 
+def test_on_the_cluster_the_same_jobs_have_the_first_compiler_alone() -> None:
+    start = (HOME / "docker/spark/start").read_text()
+
+    assert f"if [[ $* != *{spark.JOBS['streaming']}* ]]" in start
+    assert " ".join(spark.FIRST_COMPILER[:2]) in start
+    for job in spark.JOBS:
+        assert any("TieredStopAtLevel" in word for word in spark.command(job)) == (job != "streaming")
+
+
 def test_all_servers_are_asked_to_stop_before_any_is_waited_for(tmp_path: Path) -> None:
     does = {"first": "touch asked", "last": "until [ -e asked ]; do sleep 0.05; done; touch ended"}
     with Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), []) as running:
