@@ -3,7 +3,7 @@
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle
 from types import FrameType
@@ -31,7 +31,9 @@ ROWS = 8  # of a merged view, shown
 COLUMNS = 6
 TURN_SECONDS = 5  # that the view of a pipeline is shown before that of the next
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
-ARRIVE_SECONDS = 50  # that the events of --once take to arrive
+SPEED_INTERVAL = 1
+SPEED_INTERVAL_ONCE = 5  # as nobody looks, and two versions are to be published soon
+ARRIVE_SECONDS = 400  # that the events of --once would take to arrive; two versions are published sooner
 
 
 @contextmanager
@@ -121,6 +123,8 @@ def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
 def once(stack: Stack, events: int) -> None:
     """History and `events` live events of each pipeline, two publishes while they arrive, and the proof.
 
+    Once both are done, what is left of the events comes at once.
+
     Raises:
         ServerError: something ended with an error, or the merged view is not exact.
     """
@@ -131,12 +135,16 @@ def once(stack: Stack, events: int) -> None:
     batch = stack.start_batch(every=1)
     with step(f"two batches publish while {events:,} events of each pipeline arrive"):
         _wait(stack, lambda: all(now >= versions[name] + 2 for name, now in stack.published().items()))
+        published_at = _messages(stack.sent())
         _wait(stack, lambda: all(now > before[name] for name, now in stack.counted().items()))
     batch.ask_to_stop()  # what it has not counted yet is the speed layer's part of the proof
-    with step("the last events arrive"):
+    with step("the other events arrive, all at once"):
+        for producer in producers:
+            producer.send(signal.SIGUSR1)
         _wait(stack, lambda: not any(producer.running for producer in producers))
         expected = stack.sent()
         _wait(stack, lambda: stack.committed() == expected)
+    console.print(f"  {_messages(expected) - published_at:,} messages came after the second version")
     with step("the batch job ends what it has begun"):
         _require(batch.wait(PUBLISH_SECONDS), "the batch job failed")
     console.print(overview(stack))
@@ -146,6 +154,10 @@ def once(stack: Stack, events: int) -> None:
         console.out(printed, end="", highlight=False)
     _require(done["serving"][0], "the serving job failed")
     _require(done["verify"][0], "the merged views are not exact")
+
+
+def _messages(offsets: Mapping[str, Mapping[int, int]]) -> int:
+    return sum(end for topic in offsets.values() for end in topic.values())
 
 
 def _require(code: int, otherwise: str) -> None:
@@ -174,7 +186,7 @@ def main() -> None:
     pipelines = declared.select(asked.pipelines)
     try:
         ports.require()
-        with Stack(asked.data, ports, pipelines) as stack:
+        with Stack(asked.data, ports, pipelines, SPEED_INTERVAL_ONCE if asked.once else SPEED_INTERVAL) as stack:
             if asked.reset:
                 stack.reset()
             try:

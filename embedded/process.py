@@ -129,8 +129,12 @@ class Server:
 
     def ask_to_stop(self) -> None:
         """Sends the signal that asks for an orderly end. Does nothing when it has ended."""
+        self.send(self._stop_signal)
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal. Does nothing when the process has ended."""
         if self._process is not None:
-            self._process.send_signal(self._stop_signal)
+            self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int:
         """The exit code of a process that ends by itself. Raises ServerError when it has not after `seconds`."""

@@ -60,7 +60,8 @@ class Ports:
 class Stack:
     """The stack over one data folder. Use it as a context manager: leaving it stops everything, in order."""
 
-    def __init__(self, data: Path, ports: Ports, pipelines: Sequence[Pipeline]) -> None:
+    # A micro-batch of each of several pipelines at every moment would leave two cores for nothing else.
+    def __init__(self, data: Path, ports: Ports, pipelines: Sequence[Pipeline], speed_interval: int = 1) -> None:
         self.data = data.resolve()
         self.ports = ports
         self.pipelines = pipelines
@@ -78,8 +79,7 @@ class Stack:
             api_host=LOCALHOST,
             api_port=ports.api,
             dashboard_port=ports.dashboard,
-            # A micro-batch of each of several pipelines at every moment would leave two cores for nothing else.
-            speed_interval=1,
+            speed_interval=speed_interval,
         )
         self.environment = {"SPARK_LOCAL_IP": LOCALHOST} | {
             name: str(getattr(self.settings, name.lower()))

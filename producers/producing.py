@@ -1,4 +1,4 @@
-"""Sending: at a rate, until all is sent or a signal comes.
+"""Sending: at a rate, until all is sent or a signal comes. SIGUSR1 ends the rate: the rest goes at once.
 
 Every message is counted when it is handed to the client and again when all in-sync replicas have it. The client is
 idempotent, so a message that it sends again after an error stands in the topic once.
@@ -63,6 +63,10 @@ class Pace:
         due = max(self._due, now - self._burst)
         self._due = due + self._step
         return max(0.0, due - now)
+
+    def end(self) -> None:
+        """From now on every message is due at once."""
+        self._step, self._due = 0.0, self._clock()
 
 
 class Delivery:
@@ -151,11 +155,13 @@ class Outlet(Protocol):
 def deliver(messages: Iterable[Message], outlet: Outlet, rate: float = 0, stop: threading.Event | None = None) -> None:
     """Sends messages until there are no more or SIGINT or SIGTERM comes; returns when all sent are delivered.
 
+    SIGUSR1 ends the rate: once the message that is waited for has gone, the rest goes without waiting.
+
     A message is taken from `messages` at the moment it is due, so what it says of the present is true. A source that
     waits by itself gives the event that the signals set, `stop`, and then waits no longer.
     """
     pace, source, stop = Pace(rate), iter(messages), stop or threading.Event()
-    with _set_by_signal(stop), _progress(outlet):
+    with _heeding_signals(stop, pace), _progress(outlet):
         while not stop.wait(pace.delay()) and (message := next(source, None)):
             outlet.send(message)
             if message.on_delivered is not None:
@@ -206,24 +212,26 @@ def _producer(bootstrap_servers: str, topic: str) -> Iterator[KafkaProducer]:
 
 
 @contextmanager
-def _set_by_signal(stop: threading.Event) -> Iterator[None]:
-    """SIGINT or SIGTERM sets the event. A second signal does what it does by default."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _heeding_signals(stop: threading.Event, pace: Pace) -> Iterator[None]:
+    """SIGINT or SIGTERM sets the event, a second one does what it does by default; SIGUSR1 ends the pace."""
+    stopping = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (*stopping, signal.SIGUSR1)}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def restore(*numbers: signal.Signals) -> None:
+        for number in numbers:
+            signal.signal(number, before[number])
 
-    def on_signal(_: int, __: FrameType | None) -> None:
-        restore()
+    def on_stop(_: int, __: FrameType | None) -> None:
+        restore(*stopping)
         stop.set()
 
-    for number in before:
-        signal.signal(number, on_signal)
+    for number in stopping:
+        signal.signal(number, on_stop)
+    signal.signal(signal.SIGUSR1, lambda *_: pace.end())
     try:
         yield
     finally:
-        restore()
+        restore(*before)
 
 
 @contextmanager

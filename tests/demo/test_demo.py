@@ -64,6 +64,9 @@ def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
     assert "verify: exact housing.housing: 506 rows" in bounded
     assert "transactions: 7,000 accepted" in bounded  # 5,000 of the history
     assert counted(bounded) >= 2_000
+    came_after = re.search(r"([\d,]+) messages came after the second version", bounded)
+    assert came_after is not None
+    assert came_after[1] != "0"
     accepted = re.search(r"sensors: ([\d,]+) accepted", bounded)
     assert accepted is not None
     assert int(accepted[1].replace(",", "")) > 2_000  # 2,000 come over Kafka, and more in files
@@ -75,7 +78,7 @@ def test_a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
 ) -> None:
     log = data / "logs/producer-transactions.log"
     size = log.stat().st_size
-    with demo([*OFFLINE, *words("./scripts/demo", *options)], tmp_path) as printed:
+    with demo([*OFFLINE, *words("./scripts/demo transactions", *options)], tmp_path) as printed:
         until(lambda: log.stat().st_size > size, 60)  # events are sent
 
     assert counted(printed()) >= counted(bounded)

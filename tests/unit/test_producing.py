@@ -152,6 +152,19 @@ def test_a_signal_ends_a_long_wait_at_once(fake_kafka: Client, number: signal.Si
     assert signal.getsignal(number) is handler
 
 
+def test_a_signal_ends_the_rate_and_the_rest_goes_at_once(fake_kafka: Client) -> None:
+    def messages() -> Iterator[Message]:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        yield from [Message(b"", b"")] * 3
+
+    handler, started = signal.getsignal(signal.SIGUSR1), time.monotonic()
+    producing.produce(messages(), "topic", "nowhere", rate=1 / 3600)
+
+    assert fake_kafka.sent == 3
+    assert time.monotonic() - started < 2
+    assert signal.getsignal(signal.SIGUSR1) is handler
+
+
 def test_what_follows_a_delivery_comes_when_all_before_it_is_acknowledged(
     fake_kafka: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
