@@ -78,7 +78,7 @@ def test_a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
 ) -> None:
     log = data / "logs/producer-transactions.log"
     size = log.stat().st_size
-    with demo([*OFFLINE, *words("./scripts/demo transactions", *options)], tmp_path) as printed:
+    with demo([*OFFLINE, *words("./scripts/demo", *options)], tmp_path) as printed:
         until(lambda: log.stat().st_size > size, 60)  # events are sent
 
     assert counted(printed()) >= counted(bounded)
