@@ -9,6 +9,8 @@ from dashboard.shared import Reading
 # A sign, a word and a colour for each standing of the API, the best first: the colour is never the only one.
 SIGNS = {"ok": ("●", "fresh", "green"), "warn": ("▲", "late", "orange"), "error": ("■", "stale", "red")}
 
+NOT_SERVED = "No pipeline is served yet. Register them: `./scripts/migrate`"
+
 
 def age(seconds: float | None) -> str:
     """How long ago, in the unit that fits."""

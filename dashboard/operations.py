@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.layers import run
-from dashboard.notices import send, told
+from dashboard.notices import NOT_SERVED, send, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "5s", "10s"
@@ -19,10 +19,12 @@ RUNS = 20
 def page() -> None:
     st.title("Operations")
     here = sources()
-    pipelines = here.pipelines()
-    if not told(pipelines):
+    if not told(here.pipelines()):
         return
-    listed = pipelines.value or []
+    listed = here.served()
+    if not listed:
+        st.info(NOT_SERVED)
+        return
     st.subheader("Kafka")
     _lag(here)
     _messages(here, listed)

@@ -71,6 +71,11 @@ def _tidemarks(here: Sources, links: Mapping[str, Any]) -> None:
             if one.status.value is not None:  # else it is said above what is missing
                 st.html(STYLE + tidemark(one))
                 late(one.name, one.status.value)
+    if missing := here.not_served():
+        st.caption(
+            f"Not served here: {', '.join(missing)}. `./scripts/demo` without names starts all pipelines; another "
+            "stack registers them with `./scripts/migrate`, and runs their jobs."
+        )
 
 
 def picture(found: list[Standing], here: Sources) -> str:

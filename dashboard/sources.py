@@ -55,6 +55,16 @@ class Sources:
     def pipelines(self) -> Reading:
         return self._asked("/pipelines", age=SELDOM)
 
+    def served(self) -> list[dict[str, Any]]:
+        """What the API lists of the pipelines, but for those of `not_served`."""
+        missing = self.not_served()
+        return [one for one in self.pipelines().value or () if one["name"] not in missing]
+
+    def not_served(self) -> list[str]:
+        """Pipelines that are defined, but not registered where the API reads."""
+        fresh = self._asked("/freshness", age=SELDOM).value or ()
+        return [one["pipeline"] for one in fresh if one["freshness"] == "unknown"]
+
     def status(self, name: str) -> Reading:
         return self._asked(f"/pipelines/{name}")
 
@@ -106,15 +116,15 @@ class Sources:
 
     def topics(self) -> Reading:
         """The partitions of the pipelines' topics."""
-        topics = sorted({one["topic"] for one in self.pipelines().value or ()})
+        topics = sorted({one["topic"] for one in self.served()})
         return self._read(("topics", *topics), lambda: partitions(self.servers, topics), LogError, of="Kafka")
 
     def messages(self, topic: str, most: int) -> Reading:
         return self._read(("messages", topic, most), lambda: newest(self.servers, topic, most), LogError, of="Kafka")
 
     def standings(self) -> list[Standing]:
-        """All pipelines; what is seen of them is remembered."""
-        return [self.standing(one) for one in self.pipelines().value or ()]
+        """All pipelines that are served; what is seen of them is remembered."""
+        return [self.standing(one) for one in self.served()]
 
     def standing(self, listed: dict[str, Any]) -> Standing:
         topics, status = self.topics(), self.status(listed["name"])

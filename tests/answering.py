@@ -102,6 +102,7 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {
             "/pipelines": (200, PIPELINES),
+            "/freshness": (200, [{"pipeline": "parcels", "freshness": "ok"}]),
             "/pipelines/parcels": (200, STATUS),
             "/pipelines/parcels/versions": (200, VERSIONS),
             "/metrics": (200, metrics(0)),

@@ -608,7 +608,7 @@ def test_many_who_look_at_any_moment_ask_no_more_than_the_api_takes(server: Serv
         clock.now += 1
 
     most = {
-        "/pipelines": 2, "/pipelines/parcels": 6, "/pipelines/parcels/versions": 3, "/metrics": 2,
+        "/pipelines": 2, "/freshness": 2, "/pipelines/parcels": 6, "/pipelines/parcels/versions": 3, "/metrics": 2,
         "/pipelines/parcels/views/totals": 6, "/pipelines/parcels/views/depots": 2 * 3,
         "/pipelines/parcels/views/depots?layer=batch": 1,
     }  # fmt: skip
@@ -637,6 +637,29 @@ def test_the_menu_has_a_page_for_each_pipeline(server: Server, monkeypatch: pyte
     assert [(link.label, link.page) for link in (one.proto for one in page.get("page_link"))] == [
         ("Parcels", "parcels"), ("Late letters", "late_letters"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("opened", [overview_page, layers_page, operations_page])
+@pytest.mark.parametrize("served", [["parcels"], []])
+@pytest.mark.usefixtures("clock")
+def test_a_pipeline_that_is_not_served_is_no_error_of_the_others(
+    server: Server, served: list[str], opened: Open
+) -> None:
+    server.answers["/pipelines"] = (200, [PIPELINES[0], PIPELINES[0] | {"name": "letters", "topic": "letter-scans"}])
+    server.answers["/freshness"] = (
+        200, [{"pipeline": name, "freshness": "ok" if name in served else "unknown"} for name in ("parcels", "letters")]
+    )  # fmt: skip
+    page = opened().run()
+
+    assert not page.exception
+    assert "/pipelines/letters" not in server.asked
+    assert ("/pipelines/parcels" in server.asked) == bool(served)
+    assert [error.value for error in page.error if "Kafka" not in error.value] == []
+    if opened == overview_page:
+        missing = "letters" if served else "parcels, letters"
+        assert f"Not served here: {missing}. `./scripts/demo` without names starts all" in texts(page)
+    else:
+        assert ("No pipeline is served yet. Register them: `./scripts/migrate`" in texts(page)) == (not served)
 
 
 @pytest.mark.usefixtures("clock")
