@@ -122,10 +122,14 @@ def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:
     for setting in ("streaming.numRecentProgressUpdates=100000", f"warehouse.dir=file://{stack.data}/warehouse"):
         words[1:1] = ["--conf", f"spark.sql.{setting}"]
     environment = os.environ | stack.environment
-    done = subprocess.run(words, check=False, text=True, stdout=subprocess.PIPE, env=environment)
-    if done.returncode:
-        sys.exit(f"{done.stdout}\nError: {script} {' '.join(arguments)} ended with exit code {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
+    last = ""
+    with subprocess.Popen(words, text=True, stdout=subprocess.PIPE, env=environment) as process:
+        for line in process.stdout or ():  # spark-submit gives what Python says on either stream to this one
+            print(last, end="", file=sys.stderr, flush=True)
+            last = line
+    if process.returncode:
+        sys.exit(f"{last}\nError: {script} {' '.join(arguments)} ended with exit code {process.returncode}")
+    return json.loads(last)
 
 
 if __name__ == "__main__":
