@@ -124,9 +124,13 @@ def submit(stack: Stack, script: str, arguments: Sequence[str]) -> Any:
     environment = os.environ | stack.environment
     last = ""
     with subprocess.Popen(words, text=True, stdout=subprocess.PIPE, env=environment) as process:
-        for line in process.stdout or ():  # spark-submit gives what Python says on either stream to this one
-            print(last, end="", file=sys.stderr, flush=True)
-            last = line
+        try:
+            for line in process.stdout or ():  # spark-submit gives what Python says on either stream to this one
+                print(last, end="", file=sys.stderr, flush=True)
+                last = line
+        except BaseException:  # as Ctrl-C
+            process.kill()
+            raise
     if process.returncode:
         sys.exit(f"{last}\nError: {script} {' '.join(arguments)} ended with exit code {process.returncode}")
     return json.loads(last)

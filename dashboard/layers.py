@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.figures import TIME
-from dashboard.notices import NOT_SERVED, age, badge, duration, late, told
+from dashboard.notices import age, badge, duration, late, served, told
 from dashboard.overview import counted_since, moved
 from dashboard.sources import Sources, sources
 
@@ -19,11 +19,8 @@ def page() -> None:
     st.title("Lambda")
     st.caption("merged = the version that the batch layer published + what the speed layer counted after its cut")
     here = sources()
-    if not told(here.pipelines()):
-        return
-    by_name = {one["name"]: one for one in here.served()}
+    by_name = {one["name"]: one for one in served(here)}
     if not by_name:
-        st.info(NOT_SERVED)
         return
     left, right = st.columns(2)
     if PICKED not in st.session_state:

@@ -5,11 +5,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard.shared import Reading
+from dashboard.sources import Sources
 
 # A sign, a word and a colour for each standing of the API, the best first: the colour is never the only one.
 SIGNS = {"ok": ("●", "fresh", "green"), "warn": ("▲", "late", "orange"), "error": ("■", "stale", "red")}
-
-NOT_SERVED = "No pipeline is served yet. Register them: `./scripts/migrate`"
 
 
 def age(seconds: float | None) -> str:
@@ -102,3 +101,13 @@ def told(*readings: Reading) -> bool:
         oldest = max(one.seconds for one in readings if one.error)
         st.warning(f"**Stale: read {age(oldest)}.** {' '.join(errors)}")
     return True
+
+
+def served(here: Sources) -> list[dict[str, Any]]:
+    """What there is of all pipelines to show. Where there is none, says why, and what helps."""
+    if not told(here.pipelines()):
+        return []
+    found = here.served()
+    if not found:
+        st.info("No pipeline is served yet. Register them: `./scripts/migrate`")
+    return found

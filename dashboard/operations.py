@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.layers import run
-from dashboard.notices import NOT_SERVED, send, told
+from dashboard.notices import send, served, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "5s", "10s"
@@ -19,11 +19,8 @@ RUNS = 20
 def page() -> None:
     st.title("Operations")
     here = sources()
-    if not told(here.pipelines()):
-        return
-    listed = here.served()
+    listed = served(here)
     if not listed:
-        st.info(NOT_SERVED)
         return
     st.subheader("Kafka")
     _lag(here)

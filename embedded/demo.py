@@ -18,7 +18,7 @@ from app.model import Pipeline
 from app.options import PORTS, parser
 from app.relations import Relation
 from embedded.process import ServerError
-from embedded.stack import EXPECTED, Ports, Stack
+from embedded.stack import EXPECTED, SPEED_INTERVAL, Ports, Stack
 from producers.each import DISORDER
 
 
@@ -31,7 +31,6 @@ ROWS = 8  # of a merged view, shown
 COLUMNS = 6
 TURN_SECONDS = 5  # that the view of a pipeline is shown before that of the next
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
-SPEED_INTERVAL = 1
 SPEED_INTERVAL_ONCE = 5  # as nobody looks, and two versions are to be published soon
 ARRIVE_SECONDS = 400  # that the events of --once would take to arrive; two versions are published sooner
 
@@ -135,7 +134,7 @@ def once(stack: Stack, events: int) -> None:
     batch = stack.start_batch(every=1)
     with step(f"two batches publish while {events:,} events of each pipeline arrive"):
         _wait(stack, lambda: all(now >= versions[name] + 2 for name, now in stack.published().items()))
-        published_at = _messages(stack.sent())
+        at_second = _messages(stack.sent())
         _wait(stack, lambda: all(now > before[name] for name, now in stack.counted().items()))
     batch.ask_to_stop()  # what it has not counted yet is the speed layer's part of the proof
     with step("the other events arrive, all at once"):
@@ -144,7 +143,7 @@ def once(stack: Stack, events: int) -> None:
         _wait(stack, lambda: not any(producer.running for producer in producers))
         expected = stack.sent()
         _wait(stack, lambda: stack.committed() == expected)
-    console.print(f"  {_messages(expected) - published_at:,} messages came after the second version")
+    console.print(f"  {_messages(expected) - at_second:,} messages came after the second version")
     with step("the batch job ends what it has begun"):
         _require(batch.wait(PUBLISH_SECONDS), "the batch job failed")
     console.print(overview(stack))

@@ -30,6 +30,7 @@ EXPECTED = (NameTaken, ServerError, TopicDiffers)  # errors that say what to do
 # What the stack keeps in its data folder.
 OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
 START_SECONDS = 300
+SPEED_INTERVAL = 1  # a micro-batch of each of several pipelines at every moment would leave two cores for nothing else
 UntilReady = Callable[[], None]  # returns when what has begun is ready
 
 
@@ -60,8 +61,9 @@ class Ports:
 class Stack:
     """The stack over one data folder. Use it as a context manager: leaving it stops everything, in order."""
 
-    # A micro-batch of each of several pipelines at every moment would leave two cores for nothing else.
-    def __init__(self, data: Path, ports: Ports, pipelines: Sequence[Pipeline], speed_interval: int = 1) -> None:
+    def __init__(
+        self, data: Path, ports: Ports, pipelines: Sequence[Pipeline], speed_interval: int = SPEED_INTERVAL
+    ) -> None:
         self.data = data.resolve()
         self.ports = ports
         self.pipelines = pipelines
