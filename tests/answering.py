@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+import streamlit as st
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -148,6 +149,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("API_HOST", "127.0.0.1")
     monkeypatch.setenv("API_PORT", str(made.port))
     settings.cache_clear()
+    st.cache_resource.clear()  # what was read of an earlier server, which may have had the same port
     yield made
     made.close()
     settings.cache_clear()
