@@ -7,10 +7,12 @@
 - A file that grew gives its new lines. One that was changed otherwise gives all of its lines again: the master dataset
   says which of them it holds.
 - A file whose whole content was once all that was taken of a file, under whatever name, gives nothing.
+- So a new file whose first line is that of another may be a copy that is still being written, or of which the other is
+  one: it waits until neither has changed for long enough.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -32,21 +34,31 @@ class Message(NamedTuple):
     again: bool
 
 
+class Taken(NamedTuple):
+    """What was taken of a file at one time: the file's name, and the sources of the first and the last line."""
+
+    name: str
+    first: str
+    last: str
+
+
 class Dropped:
     """The files of a folder, and what is known of them."""
 
-    def __init__(self, folder: Path, ends: Iterable[tuple[str, str]]) -> None:
-        """`ends`: for each time that lines of a file were taken, the file's name and the source of the last of them."""
+    def __init__(self, folder: Path, taken: Iterable[Taken]) -> None:
         self._folder = folder
         self._names: set[str] = set()
         self._ends: set[str] = set()
-        for name, source in ends:
+        self._firsts: dict[str, set[str]] = {}  # the names of the files that begin with a line
+        for name, first, last in taken:
             self._names.add(name)
-            self._ends.add(source)
+            self._ends.add(last)
+            self._firsts.setdefault(first, set()).add(name)
         self._places: dict[str, Place] = {}  # of files of lines, up to where they were taken
         self._waiting: set[str] = set()
+        self._unsettled: set[str] = set()
 
-    def take(self, seen: Iterable[Seen]) -> Iterator[Message]:
+    def take(self, seen: Collection[Seen]) -> Iterator[Message]:
         """The messages of files that changed or are settled, each file's in their order.
 
         A file that is known comes before a new one, which may be a copy of what the known one has become. A file that
@@ -55,15 +67,16 @@ class Dropped:
         Raises:
             OSError: a file cannot be read.
         """
-        for name, settled in sorted(seen, key=lambda file: (file.name not in self._names, file.name)):
-            if settled and name not in self._waiting:
-                continue
+        changed, settled = ({file.name for file in seen if file.settled is which} for which in (False, True))
+        self._unsettled = (self._unsettled | changed) - settled
+        names = changed | self._waiting - self._unsettled
+        for name in sorted(names, key=lambda name: (name not in self._names, name)):
             try:
                 file = (self._folder / name).open("rb")
             except FileNotFoundError:
                 continue
             with file:
-                yield from self._messages(name, settled, file)
+                yield from self._messages(name, name not in self._unsettled, file)
 
     def _messages(self, name: str, settled: bool, file: BinaryIO) -> Iterator[Message]:
         content, known = measured(file, self._places.get(name, START))
@@ -86,11 +99,16 @@ class Dropped:
             if first and is_open(line.text):
                 yield from self._document(name, settled, file, end)
                 return
-            first = False
+            if first and (others := self._unclear(name, settled, line.place.source)):
+                self._waits(name, f"it begins as {min(others)} does, and one may become a copy of the other")
+                return
             whole = line.ended or is_whole(line.text)
             if not whole and not settled:
                 self._waits(name)
                 return
+            if first:
+                self._firsts.setdefault(line.place.source, set()).add(name)
+            first = False
             yield line.text, line.place
             if whole:
                 self._places[name] = line.place
@@ -105,12 +123,18 @@ class Dropped:
         else:
             self._waits(name)
 
-    def _waits(self, name: str) -> None:
+    def _unclear(self, name: str, settled: bool, first: str) -> set[str]:
+        """Files that a new one begins as, while it or they may still grow: one of them may be a copy of the other."""
+        others = self._firsts.get(first, set()) - {name} if name not in self._names else set()
+        if not settled:
+            return others
+        return {other for other in others & self._unsettled if (self._folder / other).exists()}
+
+    def _waits(self, name: str, why: str = "what it ends with is not whole") -> None:
         if name not in self._waiting:
             self._waiting.add(name)
             logger.warning(
-                "%s waits: what it ends with is not whole; unchanged for DROPS_WAIT seconds, it is taken as it is",
-                self._folder / name,
+                "%s waits: %s; unchanged for DROPS_WAIT seconds, it is taken as it is", self._folder / name, why
             )
 
     def _nothing_waits(self, name: str) -> None:

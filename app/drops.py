@@ -15,7 +15,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from app.changes import changed_files
 from app.checkpoint import Checkpoint
-from app.dropped import Dropped, Message
+from app.dropped import Dropped, Message, Taken
 from app.folder import Seen
 from app.lake import DROPPED, Lake, LakeError
 from app.ledger import Ledger
@@ -53,7 +53,7 @@ class Drops:
                 f"{error.strerror}; set DROPS_PATH to a folder that can be written to"
             ) from error
         self.next = self.lake.held_of_files().get(DROPPED, 0)
-        self.files = Dropped(self.folder, self._ends())
+        self.files = Dropped(self.folder, self._taken())
         self.checkpoint.delete()
         return (
             changed_files(self.lake.spark, self.folder, self.settings.drops_wait)
@@ -73,10 +73,11 @@ class Drops:
                 self.lake.append(self._frame(new).withColumns(fixed))
                 self.next += len(new)
 
-    def _ends(self) -> list[tuple[str, str]]:
-        """Of each time that lines of a file were taken: the file's name, and the source of the last of them."""
-        last = self._held().groupBy("key", "timestamp").agg(F.max_by("source", "offset").alias("source"))
-        return [(os.fsdecode(row["key"]), row["source"]) for row in last.collect()]
+    def _taken(self) -> list[Taken]:
+        """What was taken of the files at each time."""
+        sources = (F.min_by("source", "offset").alias("first"), F.max_by("source", "offset").alias("last"))
+        found = self._held().groupBy("key", "timestamp").agg(*sources)
+        return [Taken(os.fsdecode(row["key"]), row["first"], row["last"]) for row in found.collect()]
 
     def _held(self) -> DataFrame:
         return self.lake.bronze().filter(F.col("partition") == DROPPED)

@@ -43,7 +43,8 @@ class Folder:
     def look(self, now: float) -> list[Seen]:
         """What changed since the last look, and what is settled since: each change once, by name; `now` in seconds.
 
-        A file that changed a moment ago is named by the next look too, as it may have changed again unnoticed.
+        A file that changed a moment ago is named by the next look too, as it may have changed again unnoticed; so one
+        that changed comes before the same as settled, be it in one look.
 
         Raises:
             OSError: the folder cannot be read.
@@ -55,7 +56,7 @@ class Folder:
             if file is None or file.signature != signature:
                 file = _Known(signature, now)
             if file.recent:
-                file.recent = _recent(signature)
+                file.recent, file.settled = _recent(signature), False
                 seen.append(Seen(name, settled=False))
             if not file.settled and now - file.since >= self._wait:
                 file.settled = True

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         600,
         ge=1,
         le=86400,
-        description="Seconds without a change after which a dropped file that is not whole is taken",
+        description="Seconds without a change after which a dropped file that is not whole or may be a copy is taken",
     )
     archive_interval: int = Field(
         10, ge=1, le=3600, description="Seconds between two appends to the master dataset, and to Parquet tables"

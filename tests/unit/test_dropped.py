@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.dropped import Dropped
+from app.dropped import Dropped, Taken
 from app.events import MAX_MESSAGE_BYTES
 from app.folder import Folder, Seen
 
@@ -35,23 +35,23 @@ class Reader:
         self.held: list[
             tuple[str, str, bytes]
         ] = []  # name, source and value of each line, as the master dataset has it
-        self.ends: list[tuple[str, str]] = []
+        self.taken: list[Taken] = []
         self.start()
 
     def start(self) -> None:
-        self.folder, self.dropped = Folder(self.path, WAIT), Dropped(self.path, self.ends)
+        self.folder, self.dropped = Folder(self.path, WAIT), Dropped(self.path, self.taken)
 
     def look(self, wait: float = 1) -> list[str]:
         """What is taken after some time, killed or not before the next look."""
         self.now += wait
-        before, ends = len(self.held), {}
+        before, sources = len(self.held), dict[str, list[str]]()
         for name, source, value, again in self.dropped.take(self.folder.look(self.now)):
             known = [(name, source) for name, source, _ in self.held]
             assert again or (name, source) not in known
             if (name, source) not in known:
                 self.held.append((name, source, value))
-                ends[name] = source
-        self.ends += ends.items()
+                sources.setdefault(name, []).append(source)
+        self.taken += [Taken(name, found[0], found[-1]) for name, found in sources.items()]
         return [value.decode() for _, _, value in self.held[before:]]
 
     def write(self, name: str, text: str) -> None:
@@ -168,12 +168,66 @@ def test_a_copy_beside_the_whole_of_a_file_that_was_half_written_gives_nothing(
     assert reader.look() == ["3", "4"]
 
 
+@given(st.lists(LINES, max_size=6), st.booleans(), st.data())
+@settings(deadline=None)
+def test_however_two_copies_of_a_file_are_written_at_a_time_each_line_is_taken_once(
+    texts: list[str], ended: bool, data: st.DataObject
+) -> None:
+    content = "\n".join([*texts, '{"last": 1}']) + "\n" * ended
+    with new_reader() as reader:
+        left = {name: list(pieces(data, content.encode())) for name in ("a.json", "b.json")}
+        while names := [name for name, found in left.items() if found]:
+            name = data.draw(st.sampled_from(names))
+            with (reader.path / name).open("ab") as file:
+                file.write(left[name].pop(0))
+            if data.draw(st.booleans()):
+                reader.start()
+            reader.look()
+        for _ in range(3):
+            reader.look(WAIT)
+        assert reader.values == [*(text for text in texts if text.strip()), '{"last": 1}']
+
+
+def test_a_whole_copy_waits_for_the_file_that_is_still_being_written(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.write("b.json", "1\n2\n")
+    assert reader.look() == ["1", "2"]
+    reader.write("a.json", "1\n2\n3\n4\n")
+    assert reader.look() == []
+    assert caplog.messages == [
+        f"{reader.path}/a.json waits: it begins as b.json does, and one may become a copy of the other; unchanged for "
+        "DROPS_WAIT seconds, it is taken as it is"
+    ]
+    reader.look(WAIT - 10)
+    reader.append("b.json", "3\n")
+    assert (reader.look(), reader.look(20)) == (["3"], [])
+    reader.append("b.json", "4\n")
+    assert (reader.look(), reader.look(WAIT)) == (["4"], [])
+    assert caplog.messages[1:] == [f"{reader.path}/a.json waits no longer: all of it is taken"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_only_begins_as_another_is_taken_when_neither_changes(reader: Reader, gone: bool) -> None:
+    reader.write("a.json", "1\n2\n")
+    reader.look()
+    reader.write("b.json", "1\n3\n")
+    assert reader.look() == []
+    reader.append("a.json", "4\n")
+    assert reader.look(WAIT - 10) == ["4"]
+    if gone:
+        (reader.path / "a.json").unlink()
+    assert reader.look(10) == (["1", "3"] if gone else [])
+    assert reader.look(WAIT) == ([] if gone else ["1", "3"])
+
+
 def test_a_copy_that_becomes_another_file_gives_all_of_its_lines(reader: Reader) -> None:
     reader.write("a.json", "start\n")
     reader.write("b.json", "start\n")
     assert reader.look() == ["start"]
     reader.append("b.json", "more\n")
-    assert reader.look() == ["start", "more"]
+    assert reader.look() == []
+    assert reader.look(WAIT) == ["start", "more"]
 
 
 def test_of_a_file_that_grew_only_the_new_lines_are_looked_up(reader: Reader) -> None:
@@ -199,7 +253,9 @@ def test_only_the_first_line_begins_a_document(reader: Reader) -> None:
 def test_files_that_begin_alike_and_lines_that_are_alike_are_all_taken(reader: Reader) -> None:
     reader.write("a.json", "1\n1\n")
     reader.write("b.json", "1\n1\n1\n")
-    assert reader.look() == ["1"] * 5
+    assert reader.look() == ["1"] * 2
+    assert reader.look(WAIT) == ["1"] * 3
+    assert reader.look(WAIT) == []
 
 
 @pytest.mark.parametrize(
