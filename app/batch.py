@@ -9,6 +9,7 @@ import tenacity
 from app import losses
 from app.compaction import Compaction
 from app.compute import Computed, Counts, OutOfOrder, compute
+from app.history import load_history
 from app.lake import Lake, LakeError
 from app.ledger import Ledger, Offsets
 from app.model import Pipeline
@@ -75,7 +76,7 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     if not full:
         with ledger.transaction() as cursor:
             ledger.refuse_replaced(cursor)
-    if added := lake.load_history():
+    if added := load_history(lake):
         logger.info("%s: %d history files loaded", pipeline.name, added)
     cut = ledger.cut()
     logger.info("%s: segment %d sealed at %s", pipeline.name, cut.segment, cut.offsets)

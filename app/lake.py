@@ -16,11 +16,9 @@ count the lines of all files in the order they came:
           file's content up to the end of the line
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -35,7 +33,6 @@ from app.ledger import Offsets
 from app.measures import POSITION
 from app.model import Pipeline
 from app.notes import Note
-from app.settings import HOME
 from app.tables import tables
 from app.transform import identity
 
@@ -101,6 +98,9 @@ class Lake:
     def path(self, table: str) -> str:
         return f"{self.root}/{table}"
 
+    def _read(self, table: str) -> DataFrame:
+        return self.spark.read.format("delta").load(self.path(table))
+
     def _make_bronze(self) -> None:
         # By its path alone: Delta's own way to make a table needs a metastore that answers.
         nothing = self.spark.createDataFrame([], BRONZE).write.format("delta").option("delta.appendOnly", "true")
@@ -113,7 +113,7 @@ class Lake:
 
     def bronze(self) -> DataFrame:
         """The master dataset: one row a message, as it came."""
-        return self.spark.read.format("delta").load(self.path("bronze"))
+        return self._read("bronze")
 
     def held(self, floor: Offsets | None = None) -> Offsets:
         """Next offset of each partition in the master dataset. Above `floor`, which spares reading what is below."""
@@ -132,48 +132,13 @@ class Lake:
         rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE)).coalesce(1)
         rows.write.format("delta").mode("append").save(self.path("bronze"))
 
-    def load_history(self) -> int:
-        """Adds the declared history files whose content is not there yet. Returns how many were added.
-
-        Raises:
-            LakeError: a declared file does not exist.
-        """
-        if not self.pipeline.history:
-            return 0
-        files = self.bronze().filter(F.col("partition") == FILES)
-        known = {row["source"] for row in files.select("source").distinct().collect()}
-        added = 0
-        for pattern in self.pipeline.history:
-            paths = sorted(HOME.glob(pattern))
-            if not paths:
-                raise LakeError(f"history of {self.pipeline.name}: no file is named {pattern} in {HOME}")
-            for path in paths:
-                with path.open("rb") as file:
-                    source = hashlib.file_digest(file, "sha256").hexdigest()
-                if source not in known:
-                    self._load(path, source)
-                    known.add(source)
-                    added += 1
-        return added
-
-    def _load(self, path: Path, source: str) -> None:
-        base = self.held_of_files().get(FILES, 0)
-        lines = self.spark.read.text(path.as_uri()).filter("trim(value) <> ''")
-        self.append(
-            lines.select(
-                F.lit(None).cast("string").alias("topic"),
-                F.lit(FILES).alias("partition"),
-                (F.monotonically_increasing_id() + base).alias("offset"),
-                F.current_timestamp().alias("timestamp"),
-                F.lit(None).cast("binary").alias("key"),
-                F.col("value").cast("binary").alias("value"),
-                F.lit(source).alias("source"),
-            )
-        )
-
     def identified(self, cut: Offsets) -> int | None:
         """How many events below a cut the ids name; None: there are no ids."""
-        return self.ids(cut).count() if DeltaTable.isDeltaTable(self.spark, self.path(self._ids)) else None
+        if not DeltaTable.isDeltaTable(self.spark, self.path(self._ids)):
+            return None
+        if self._ends_by(self._ids, cut):
+            return self._read(self._ids).count()  # Delta knows it of the whole table, and looks into no file
+        return self.ids(cut).count()
 
     @property
     def _ids(self) -> str:
@@ -181,7 +146,7 @@ class Lake:
 
     def ids(self, cut: Offsets) -> DataFrame:
         """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
-        return self.spark.read.format("delta").load(self.path(self._ids)).filter(below(cut, "_partition", "_offset"))
+        return self._read(self._ids).filter(below(cut, "_partition", "_offset"))
 
     def derive(self, events: DataFrame, start: Offsets | None, cut: Offsets) -> None:
         """Writes the derived tables up to `cut`: all of them anew, or, given `start`, what comes from that cut on.
@@ -222,26 +187,37 @@ class Lake:
 
         `version`: that whose rows they are, where they are of a version of a view alone.
         """
-        self._overwriting(rows, version=version).option("overwriteSchema", "true").save(self.path(table))
+        self._writer(rows, version=version).option("overwriteSchema", "true").save(self.path(table))
         self._register(table)
-        return self.spark.read.format("delta").load(self.path(table))
+        return self._read(table)
 
     def _register(self, table: str) -> None:
         self.catalog.register(table.replace("/", "_"), self.path(table))
 
-    def _overwriting(self, rows: DataFrame, **noted: Any) -> DataFrameWriter:
+    def _writer(self, rows: DataFrame, mode: str = "overwrite", **noted: Any) -> DataFrameWriter:
         note = Note(self.pipeline.fingerprint, **noted)
-        return rows.write.format("delta").mode("overwrite").option("userMetadata", str(note))
+        return rows.write.format("delta").mode(mode).option("userMetadata", str(note))
 
     def _write(self, table: str, rows: DataFrame, start: Offsets | None, cut: Offsets) -> None:
-        writer = self._overwriting(rows, cut=cut)
         if start is None:
-            writer = writer.option("overwriteSchema", "true")
+            writer = self._writer(rows, cut=cut).option("overwriteSchema", "true")
+        elif self._ends_by(table, start):
+            writer = self._writer(rows, "append", cut=cut)
         else:
             # A batch that was killed after this and before it published has left rows here: they are replaced.
             kept = " or ".join(f"(_partition = {p} and _offset < {offset})" for p, offset in start.items())
-            writer = writer.option("replaceWhere", f"not ({kept})")
+            writer = self._writer(rows, cut=cut).option("replaceWhere", f"not ({kept})")
         writer.save(self.path(table))
+
+    def _ends_by(self, table: str, cut: Offsets) -> bool:
+        """Whether the last to commit to a table was a batch of this definition, and one up to no more than that cut."""
+        path = self.path(table)
+        if not DeltaTable.isDeltaTable(self.spark, path):
+            return False
+        (last,) = DeltaTable.forPath(self.spark, path).history(1).select("userMetadata").collect()
+        note = Note.newest([last["userMetadata"]])
+        own = note.fingerprint == self.pipeline.fingerprint
+        return own and all(offset <= cut.get(p, 0) for p, offset in note.cut.items())
 
 
 def _next_offsets(rows: DataFrame) -> Offsets:

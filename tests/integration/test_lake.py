@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from delta.tables import DeltaTable
 
 from app.lake import Lake
 from app.model import LakeTable
@@ -66,6 +67,31 @@ def test_derived_tables_hold_each_event_once_over_incremental_and_interrupted_ba
         ("event:2", 3),
         ("event:3", 5),
     ]
+
+
+def test_an_incremental_batch_adds_to_a_table_and_looks_for_what_to_replace_only_where_there_may_be_some(
+    stack: Stack,
+) -> None:
+    path = stack.lake.path("silver")
+
+    def written(number: int, killed: bool = False) -> tuple[str, bool]:
+        stack.send(event(str(number)))
+        if killed:
+            stack.stream()
+            stack.archive()
+            with pytest.raises(Killed):
+                stack.batch(before_publish=_kill)
+        else:
+            assert stack.count_everything().mode == ("incremental" if number else "full")
+        last = DeltaTable.forPath(stack.spark, path).history(1).collect()[0]["operationParameters"]
+        return last["mode"], "predicate" in last
+
+    assert [written(number) for number in range(3)] == [("Overwrite", False), ("Append", False), ("Append", False)]
+    assert written(3, killed=True) == ("Append", False)
+    assert written(4) == ("Overwrite", True)
+    DeltaTable.forPath(stack.spark, path).delete("event_id = '1'")
+    assert written(5) == ("Overwrite", True)
+    assert stack.table("silver", "event_id") == [("0",), ("2",), ("3",), ("4",), ("5",)]
 
 
 def test_a_batch_of_a_topic_that_nothing_was_read_from_does_not_stop_the_next(stack: Stack) -> None:

@@ -237,7 +237,7 @@ def test_a_batch_that_publishes_while_a_micro_batch_is_written_leaves_each_event
 def test_a_duplicate_of_history_that_the_stream_could_not_know_goes_with_the_next_batch(
     asked: Any, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.lake.HOME", tmp_path)
+    monkeypatch.setattr("app.history.HOME", tmp_path)
     (tmp_path / "history.json").write_text("".join(f"{json.dumps(one)}\n" for one in on(FIRST, "1", "2")))
     stack = new_stack(lake=PARQUET, history=("history.json",))
     stack.batch()

@@ -1,0 +1,51 @@
+"""The declared history files of a pipeline: their lines into the master dataset, once per content."""
+
+import hashlib
+from pathlib import Path
+
+from pyspark.sql import functions as F
+
+from app.lake import FILES, Lake, LakeError
+from app.settings import HOME
+
+
+def load_history(lake: Lake) -> int:
+    """Adds the declared history files whose content is not there yet. Returns how many were added.
+
+    Raises:
+        LakeError: a declared file does not exist.
+    """
+    pipeline = lake.pipeline
+    if not pipeline.history:
+        return 0
+    files = lake.bronze().filter(F.col("partition") == FILES)
+    known = {row["source"] for row in files.select("source").distinct().collect()}
+    added = 0
+    for pattern in pipeline.history:
+        paths = sorted(HOME.glob(pattern))
+        if not paths:
+            raise LakeError(f"history of {pipeline.name}: no file is named {pattern} in {HOME}")
+        for path in paths:
+            with path.open("rb") as file:
+                source = hashlib.file_digest(file, "sha256").hexdigest()
+            if source not in known:
+                _load(lake, path, source)
+                known.add(source)
+                added += 1
+    return added
+
+
+def _load(lake: Lake, path: Path, source: str) -> None:
+    base = lake.held_of_files().get(FILES, 0)
+    lines = lake.spark.read.text(path.as_uri()).filter("trim(value) <> ''")
+    lake.append(
+        lines.select(
+            F.lit(None).cast("string").alias("topic"),
+            F.lit(FILES).alias("partition"),
+            (F.monotonically_increasing_id() + base).alias("offset"),
+            F.current_timestamp().alias("timestamp"),
+            F.lit(None).cast("binary").alias("key"),
+            F.col("value").cast("binary").alias("value"),
+            F.lit(source).alias("source"),
+        )
+    )
