@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from app import lake
+from app import history
 from app.archive import Archive
 from app.batch import run
 from app.drops import Drops
@@ -284,7 +284,7 @@ def counted(new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     large = LakeTable("large", where="amount > 1.50", columns=("client", "amount"))
     tables = (LakeTable("silver"), large, LakeTable("gold", view="clients"))
     (tmp_path / "history.json").write_text("".join(f"{json.dumps(event(id_))}\n" for id_ in ("h1", "h2", "h2")))
-    monkeypatch.setattr(lake, "HOME", tmp_path)
+    monkeypatch.setattr(history, "HOME", tmp_path)
     stack = new_stack(history=("history.json",), drops=True, lake=tables)
     dropped = json.dumps(event("d1", "cyd"))
     (stack.drops / "a.json").write_text(f"{dropped}\nbroken d\n{dropped}\n")

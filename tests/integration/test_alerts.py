@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from app import lake
+from app import history
 from app.alerts import CHUNK
 from app.model import Dedup
 from app.postgres import Role
@@ -196,7 +196,7 @@ def test_a_reading_that_repeats_one_of_history_is_corrected_by_the_next_batch(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "history.json").write_text(f"{json.dumps(event('0-0', amount='5'))}\n")
-    monkeypatch.setattr(lake, "HOME", tmp_path)
+    monkeypatch.setattr(history, "HOME", tmp_path)
     stack = new_stack(history=("history.json",), views=(LEVEL,), dedup=Dedup("event_id", "1 hour"))
     stack.batch()
     readings = Readings(stack)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import firsts, lake
+from app import firsts, history
 from app.model import Dedup
 from app.postgres import Role
 from app.relations import relations
@@ -182,7 +182,7 @@ def test_a_duplicate_of_history_is_corrected_by_the_next_incremental_batch(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "history.json").write_text("".join(f"{json.dumps(event(id_))}\n" for id_ in ("1", "2", "2")))
-    monkeypatch.setattr(lake, "HOME", tmp_path)
+    monkeypatch.setattr(history, "HOME", tmp_path)
     stack = new_stack(history=("history.json",))
     first = stack.batch()
     assert (first.accepted, first.duplicates) == (2, 1)

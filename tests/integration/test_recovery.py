@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from pyspark.errors import StreamingQueryException
 
-from app import lake
+from app import history
 from tests.integration.conftest import NewStack, Stack, event
 
 
@@ -137,7 +137,7 @@ def test_a_history_file_counts_once_whatever_its_name_and_when_a_batch_was_kille
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.json").write_text("".join(f"{json.dumps(event(id_))}\n" for id_ in ("1", "2")))
-    monkeypatch.setattr(lake, "HOME", tmp_path)
+    monkeypatch.setattr(history, "HOME", tmp_path)
     stack = new_stack(history=("*.json",), dedup=None)
     with pytest.raises(KeyboardInterrupt):
         stack.batch(before_publish=_interrupt)
