@@ -54,12 +54,12 @@ def test_a_streaming_job_killed_between_the_two_commits_counts_everything_once(s
     stack.send(event("1", amount="1.10"), event("2", "bob"), b"broken")
     with submitted(stack, "streaming", "streaming_killed_after_commit.py", tmp_path, KILLED_AT="2") as job:
         _wait_until_counted(stack, events=3)
-        stack.send(event("3", amount="3.30"), event("1", amount="1.10"))
+        stack.send(event("3", amount="3.30"))
         wait_until_killed(job, tmp_path)
-    assert sum(stack.offsets().values()) == 5
+    assert sum(stack.offsets().values()) == 4
     assert stack.totals() == {"ada": (2, Decimal("4.40")), "bob": (1, Decimal("1.00"))}
     assert _commits(stack) == ["0"]  # the micro-batch that is in the ledger is not in the checkpoint
-    stack.send(event("3", amount="3.30"), event("4", amount="4.40"))
+    stack.send(event("1", amount="1.10"), event("3", amount="3.30"), event("4", amount="4.40"))
     stack.stream()
     stack.archive()
     assert stack.totals() == {"ada": (3, Decimal("8.80")), "bob": (1, Decimal("1.00"))}
