@@ -49,14 +49,12 @@ class Dropped:
         self._folder = folder
         self._names: set[str] = set()
         self._ends: set[str] = set()
-        self._firsts: dict[str, set[str]] = {}  # the names of the files that begin with a line
-        for name, first, last in taken:
-            self._names.add(name)
-            self._ends.add(last)
-            self._firsts.setdefault(first, set()).add(name)
+        self._firsts: dict[str, set[str]] = {}  # names of files by the source of the first line that was taken
         self._places: dict[str, Place] = {}  # of files of lines, up to where they were taken
         self._waiting: set[str] = set()
         self._unsettled: set[str] = set()
+        for one in taken:
+            self._remember(one)
 
     def take(self, seen: Collection[Seen]) -> Iterator[Message]:
         """The messages of files that changed or are settled, each file's in their order.
@@ -67,9 +65,10 @@ class Dropped:
         Raises:
             OSError: a file cannot be read.
         """
-        changed, settled = ({file.name for file in seen if file.settled is which} for which in (False, True))
-        self._unsettled = (self._unsettled | changed) - settled
-        names = changed | self._waiting - self._unsettled
+        changed = {name for name, settled in seen if not settled}
+        self._unsettled |= changed
+        self._unsettled -= {name for name, settled in seen if settled}
+        names = changed | (self._waiting - self._unsettled)
         for name in sorted(names, key=lambda name: (name not in self._names, name)):
             try:
                 file = (self._folder / name).open("rb")
@@ -83,12 +82,17 @@ class Dropped:
         if content.end.source in self._ends:
             self._nothing_waits(name)
             return
-        again, last = name in self._names, None
+        again, first, last = name in self._names, None, None
         for text, last in self._texts(name, settled, file, known, content.end):
+            first = first or last
             yield Message(name, last.source, text, again)
-        if last is not None:
-            self._names.add(name)
-            self._ends.add(last.source)
+        if first is not None and last is not None:
+            self._remember(Taken(name, first.source, last.source))
+
+    def _remember(self, taken: Taken) -> None:
+        self._names.add(taken.name)
+        self._firsts.setdefault(taken.first, set()).add(taken.name)
+        self._ends.add(taken.last)
 
     def _texts(
         self, name: str, settled: bool, file: BinaryIO, known: Content, end: Place
@@ -106,8 +110,6 @@ class Dropped:
             if not whole and not settled:
                 self._waits(name)
                 return
-            if first:
-                self._firsts.setdefault(line.place.source, set()).add(name)
             first = False
             yield line.text, line.place
             if whole:
