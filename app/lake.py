@@ -23,7 +23,7 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -167,12 +167,11 @@ class Lake:
         Raises:
             LakeError: no batch of this definition was the last to derive it.
         """
-        path = self.path(table)
-        if not DeltaTable.isDeltaTable(self.spark, path):
+        commits = self._commits(table, COMMITS)
+        if not commits:
             return None
-        commits = DeltaTable.forPath(self.spark, path).history(COMMITS).select("version", "userMetadata").collect()
         note = Note.newest(metadata for _, metadata in commits)
-        rows = self.spark.read.format("delta").option("versionAsOf", commits[0]["version"]).load(path)
+        rows = self.spark.read.format("delta").option("versionAsOf", commits[0]["version"]).load(self.path(table))
         # Delta does not record a commit, nor its note, that leaves an empty table empty.
         if note.fingerprint != self.pipeline.fingerprint and not rows.isEmpty():
             raise LakeError(
@@ -181,6 +180,13 @@ class Lake:
                 "--full"
             )
         return Derived(rows, note)
+
+    def _commits(self, table: str, most: int) -> list[Row]:
+        """Version and metadata of the last commits to a table, the newest first; none where there is no table."""
+        path = self.path(table)
+        if not DeltaTable.isDeltaTable(self.spark, path):
+            return []
+        return DeltaTable.forPath(self.spark, path).history(most).select("version", "userMetadata").collect()
 
     def replace(self, table: str, rows: DataFrame, version: int = 0) -> DataFrame:
         """Replaces all rows and columns of a table, in one commit. Returns what it is then.
@@ -211,11 +217,7 @@ class Lake:
 
     def _ends_by(self, table: str, cut: Offsets) -> bool:
         """Whether the last to commit to a table was a batch of this definition, and one up to no more than that cut."""
-        path = self.path(table)
-        if not DeltaTable.isDeltaTable(self.spark, path):
-            return False
-        (last,) = DeltaTable.forPath(self.spark, path).history(1).select("userMetadata").collect()
-        note = Note.newest([last["userMetadata"]])
+        note = Note.newest(metadata for _, metadata in self._commits(table, 1))
         own = note.fingerprint == self.pipeline.fingerprint
         return own and all(offset <= cut.get(p, 0) for p, offset in note.cut.items())
 
