@@ -2,9 +2,7 @@
 
 import functools
 import logging
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from app.log import TopicMissing
 from app.options import parser
 from app.postgres import Connection, WeakPassword, connect
 from app.settings import Settings
+from app.stopping import Stop, asked_to_stop
 from app.watch import StreamFailed
 
 
@@ -80,12 +79,12 @@ def connected(settings: Settings, role: str) -> Iterator[Callable[[], Connection
         yield open_one
 
 
-def repeated(every: int | None) -> Iterator[threading.Event]:
+def repeated(every: int | None) -> Iterator[Stop]:
     """The runs of a job: one, or one every `every` seconds until SIGTERM or SIGINT.
 
     Gives each run what is set then: it ends what it has begun, and begins nothing more.
     """
-    stop = threading.Event() if every is None else _asked_to_stop()
+    stop = Stop() if every is None else asked_to_stop()
     while not stop.is_set():
         started = time.monotonic()
         yield stop
@@ -95,7 +94,7 @@ def repeated(every: int | None) -> Iterator[threading.Event]:
 
 
 def side_by_side(
-    most: int, work: Callable[[Item], Result], items: Iterable[Item], stop: threading.Event | None = None
+    most: int, work: Callable[[Item], Result], items: Iterable[Item], stop: Stop | None = None
 ) -> Iterator[Result]:
     """Gives what `work` makes of each item, in order, while at most so many others are worked on.
 
@@ -119,17 +118,9 @@ def serve_until_stopped(name: str, serving: Callable[[], bool]) -> None:
     Raises:
         ServerEnded: it is not.
     """
-    stop = _asked_to_stop()
+    stop = asked_to_stop()
     logger.info("%s is ready; stop with Ctrl-C or SIGTERM", name)
     while not stop.wait(LOOK_SECONDS):
         if not serving():
             raise ServerEnded(f"{name} has ended by itself; the lines above say why. Mend that, then start it again")
     logger.info("stopping")
-
-
-def _asked_to_stop() -> threading.Event:
-    """What SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -1,10 +1,7 @@
 """Watches the queries of a streaming job: stops them all when one fails or a signal comes."""
 
 import logging
-import signal
-import threading
 from collections.abc import Callable
-from types import FrameType
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
@@ -16,6 +13,7 @@ from app.firsts import Firsts
 from app.ledger import Ledger, Offsets
 from app.parquet_stream import ParquetStream
 from app.speed import Speed
+from app.stopping import asked_to_stop
 
 logger = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks
@@ -36,7 +34,6 @@ class Watch:
         self._parquets: list[ParquetStream] = []
         self._archives: list[Archive] = []
         self._drops: list[StreamingQuery] = []
-        self._stop = threading.Event()
 
     def speed(self, speed: Speed, ledger: Ledger) -> None:
         """Watches a speed layer; `ledger`, over a connection of its own, notes when there is nothing left to read."""
@@ -59,10 +56,9 @@ class Watch:
         Raises:
             StreamFailed: a query failed, or an archive did not reach what has been taken within ARCHIVE_WAIT seconds.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        stop = asked_to_stop()
         logger.info("streaming; stop with Ctrl-C or SIGTERM")
-        while not self._stop.wait(INTERVAL):
+        while not stop.wait(INTERVAL):
             self._look()
         logger.info("stopping")
         self._end()
@@ -96,9 +92,6 @@ class Watch:
     def _queries(self) -> list[StreamingQuery]:
         """All but the archives."""
         return [*(layer.query for layer in self._firsts()), *self._drops]
-
-    def _on_signal(self, _: int, __: FrameType | None) -> None:
-        self._stop.set()
 
 
 def _reach(archive: Archive, offsets: Offsets) -> None:

@@ -1,13 +1,12 @@
 """The producers of several pipelines, side by side, until stopped: `python -m producers [PIPELINE …]`."""
 
-import signal
 import subprocess
 import sys
-import threading
 
 import click
 
 from app import pipelines
+from app.stopping import Stop, asked_to_stop
 from producers.each import DISORDER, commands
 from producers.options import valid_settings
 
@@ -30,9 +29,7 @@ def main(names: tuple[str, ...], rate: float | None, count: int | None) -> None:
         chosen = pipelines.select(names)
     except KeyError as error:
         raise click.ClickException(str(error.args[0])) from error
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     given: dict[str, object] = {name: value for name, value in (("rate", rate), ("count", count)) if value is not None}
     running = {
         f"the {way.replace('-', ' ')} of {pipeline.name}": subprocess.Popen(words)
@@ -48,7 +45,7 @@ def main(names: tuple[str, ...], rate: float | None, count: int | None) -> None:
         sys.exit(f"Error: {', '.join(failed)} failed; the lines above say why")
 
 
-def _until_one_fails(running: dict[str, "subprocess.Popen[bytes]"], stop: threading.Event, ends: bool) -> list[str]:
+def _until_one_fails(running: dict[str, "subprocess.Popen[bytes]"], stop: Stop, ends: bool) -> list[str]:
     """The producers that failed, as soon as there are any; none when `stop` is set, or when all have ended."""
     while not stop.wait(LOOK_SECONDS):
         codes = {name: process.poll() for name, process in running.items()}

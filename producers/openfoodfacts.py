@@ -9,7 +9,6 @@ Its rules: https://openfoodfacts.github.io/openfoodfacts-server/api
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,10 +21,10 @@ from typing import Any, NamedTuple
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
-from tenacity.nap import sleep_using_event
 from urllib3.exceptions import MaxRetryError
 
 from app.settings import Settings
+from app.stopping import Stop
 from producers.producing import Pace
 
 AGENT = "Tidemark/0.1.0"
@@ -75,7 +74,7 @@ class Search:
     """All products, by page. When `stop` is set it waits no longer, and reads no further."""
 
     settings: Settings
-    stop: threading.Event
+    stop: Stop
 
     def pages(self, numbers: Iterable[int]) -> Iterator[Page]:
         """The pages of these numbers, up to the last there is; without those that are skipped.
@@ -110,10 +109,13 @@ class Search:
             retry=retry_if_exception(lambda error: isinstance(error, Failure) and error.again),
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
-            sleep=sleep_using_event(self.stop),
+            sleep=self._sleep,
             before_sleep=_say_again,
             reraise=True,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        self.stop.wait(seconds)
 
     @cached_property
     def _pace(self) -> Pace:

@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from app.stopping import Stop
+
 MAX_UNACKNOWLEDGED = 20_000  # messages; the client itself sets no limit to its memory
 MAX_BURST = 1.0  # seconds of messages that are sent at once to catch up after a stall
 PLAIN_INTERVAL = 5.0  # seconds between two progress lines where there is no terminal
@@ -152,15 +154,15 @@ class Outlet(Protocol):
         """Returns when all that was taken is delivered. Raises ProduceError when that cannot be."""
 
 
-def deliver(messages: Iterable[Message], outlet: Outlet, rate: float = 0, stop: threading.Event | None = None) -> None:
+def deliver(messages: Iterable[Message], outlet: Outlet, rate: float = 0, stop: Stop | None = None) -> None:
     """Sends messages until there are no more or SIGINT or SIGTERM comes; returns when all sent are delivered.
 
     SIGUSR1 ends the rate: once the message that is waited for has gone, the rest goes without waiting.
 
     A message is taken from `messages` at the moment it is due, so what it says of the present is true. A source that
-    waits by itself gives the event that the signals set, `stop`, and then waits no longer.
+    waits by itself gives what the signals set, `stop`, and then waits no longer.
     """
-    pace, source, stop = Pace(rate), iter(messages), stop or threading.Event()
+    pace, source, stop = Pace(rate), iter(messages), stop or Stop()
     with _heeding_signals(stop, pace), _progress(outlet):
         while not stop.wait(pace.delay()) and (message := next(source, None)):
             outlet.send(message)
@@ -175,7 +177,7 @@ def produce(
     topic: str,
     bootstrap_servers: str,
     rate: float = 0,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> Delivery:
     """Delivers messages to a topic; returns when all sent are acknowledged. See `deliver`.
 
@@ -212,8 +214,8 @@ def _producer(bootstrap_servers: str, topic: str) -> Iterator[KafkaProducer]:
 
 
 @contextmanager
-def _heeding_signals(stop: threading.Event, pace: Pace) -> Iterator[None]:
-    """SIGINT or SIGTERM sets the event, a second one does what it does by default; SIGUSR1 ends the pace."""
+def _heeding_signals(stop: Stop, pace: Pace) -> Iterator[None]:
+    """SIGINT or SIGTERM sets `stop`, a second one does what it does by default; SIGUSR1 ends the pace."""
     stopping = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in (*stopping, signal.SIGUSR1)}
 

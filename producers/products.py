@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ import click
 
 from app.pipelines.products import PIPELINE
 from app.settings import HOME, Settings
+from app.stopping import Stop
 from producers.openfoodfacts import NoAnswer, Search, say
 from producers.options import Run, run_options, valid_settings
 from producers.producing import Message, ProduceError, produce
@@ -59,7 +59,7 @@ class Position:
         self.file.unlink(missing_ok=True)
 
 
-def messages(settings: Settings, stop: threading.Event) -> Iterator[Message]:
+def messages(settings: Settings, stop: Stop) -> Iterator[Message]:
     """The products that the settings ask for, and which these are, said on standard error.
 
     Raises:
@@ -87,7 +87,7 @@ def sample(reason: str) -> Iterator[Message]:
             yield message(json.loads(line))
 
 
-def from_api(settings: Settings, stop: threading.Event) -> Iterator[Message]:
+def from_api(settings: Settings, stop: Stop) -> Iterator[Message]:
     """Products of the API from the kept position to MAX_OFFSET or the last. A delivered page moves the position.
 
     Raises:
@@ -127,7 +127,7 @@ def message(product: Any) -> Message:
 @run_options("rate", "count")
 def main(run: Run) -> None:
     """Send products to Kafka: of the Open Food Facts API with USE_API=true, else those of the bundled sample, once."""
-    stop = threading.Event()
+    stop = Stop()
     source = islice(messages(valid_settings(), stop), run.count)
     click.echo(produce(source, PIPELINE.topic.name, run.bootstrap_servers, run.rate, stop))
 

@@ -7,6 +7,7 @@ from threading import Barrier, Event
 import pytest
 
 from app.job import repeated, side_by_side
+from app.stopping import Stop
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
@@ -60,7 +61,7 @@ def test_after_an_error_nothing_more_begins() -> None:
 
 
 def test_what_has_not_begun_when_a_job_is_stopped_is_left_out() -> None:
-    stop = Event()
+    stop = Stop()
 
     def work(item: int) -> int:
         if item == 2:

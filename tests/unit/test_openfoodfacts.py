@@ -12,6 +12,7 @@ import pytest
 from tenacity import wait_none
 
 from app.settings import HOME, Settings
+from app.stopping import Stop
 from producers import openfoodfacts
 from producers.openfoodfacts import ATTEMPTS, FAILED_IN_A_ROW, NoAnswer, Search
 from tests.openfoodfacts import (
@@ -71,7 +72,7 @@ def settings(api: OpenFoodFacts, **changes: object) -> Settings:
 
 
 def search(api: OpenFoodFacts, **changes: object) -> Search:
-    return Search(settings(api, **changes), threading.Event())
+    return Search(settings(api, **changes), Stop())
 
 
 def read(of: Search) -> dict[int, int]:
@@ -214,7 +215,7 @@ def test_a_wait_that_is_not_understood_is_not_taken_for_one(header: str, seconds
 def test_without_one_the_wait_is_that_of_the_window_for_429_and_else_doubles(
     api: OpenFoodFacts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(openfoodfacts, "sleep_using_event", lambda _: lambda _: None)
+    monkeypatch.setattr(Search, "_sleep", lambda *_: None)
     api.failures[1] = [error(500)] * 4
     api.failures[2] = [too_many()]
     read(search(api))

@@ -12,6 +12,7 @@ import pytest
 from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
 
+from app.stopping import Stop
 from producers import producing
 from producers.options import Run
 from producers.producing import Delivery, Message, Pace, ProduceError
@@ -185,7 +186,7 @@ def test_nothing_follows_what_was_not_delivered(fake_kafka: Client) -> None:
 
 
 def test_a_source_that_waits_is_told_to_stop_by_the_signal(fake_kafka: Client) -> None:
-    stop = threading.Event()
+    stop = Stop()
 
     def messages() -> Iterator[Message]:
         yield Message(b"", b"")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,6 +13,7 @@ from tenacity import wait_none
 
 import app.settings
 from app.settings import HOME, Settings
+from app.stopping import Stop
 from producers import openfoodfacts
 from producers.openfoodfacts import ATTEMPTS
 from producers.producing import Message, ProduceError
@@ -49,7 +49,7 @@ def settings(api: OpenFoodFacts, position: Position, monkeypatch: pytest.MonkeyP
 def delivered(settings: Settings, count: int | None = None) -> list[Message]:
     """The first messages of a run, each delivered before the next is taken."""
     taken = []
-    for one in islice(messages(settings, threading.Event()), count):
+    for one in islice(messages(settings, Stop()), count):
         taken.append(one)
         if one.on_delivered is not None:
             one.on_delivered()
@@ -96,7 +96,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_a_page_goes_on_with_that_page(
 
 
 def test_a_page_that_is_not_delivered_is_read_again(settings: Settings, position: Position) -> None:
-    list(islice(messages(settings, threading.Event()), 15))
+    list(islice(messages(settings, Stop()), 15))
 
     assert position.read() == 0
 
@@ -172,7 +172,7 @@ def test_a_page_that_is_skipped_is_passed_with_the_next_one(
 def test_after_a_stop_nothing_more_is_sent_and_the_position_stays(
     settings: Settings, api: OpenFoodFacts, position: Position
 ) -> None:
-    stop = threading.Event()
+    stop = Stop()
     source = messages(settings, stop)
     first = list(islice(source, 10))
     assert first[-1].on_delivered is not None
@@ -184,7 +184,7 @@ def test_after_a_stop_nothing_more_is_sent_and_the_position_stays(
 
 
 def test_a_stop_while_the_api_does_not_answer_sends_no_sample(settings: Settings, api: OpenFoodFacts) -> None:
-    stop = threading.Event()
+    stop = Stop()
 
     def stopping(handler: Handler, body: bytes) -> None:
         stop.set()
