@@ -5,6 +5,8 @@ streaming job has written. Readers find the new folder in place of the old one, 
 queries that have begun there; one that takes longer than that ends with an error.
 """
 
+import uuid
+
 from pyspark.sql import DataFrame
 
 from app.compute import compute
@@ -25,7 +27,8 @@ class Compaction:
         self.folders = Folders(ledger)
         self.parquet = Parquet(lake)
         self.cut = cut
-        self.generation = f"{self.pipeline.fingerprint}-{version}"
+        # Of its own: what a killed batch has left of the same version may still be there.
+        self.generation = f"{self.pipeline.fingerprint}-{version}-{uuid.uuid4().hex[:8]}"
         self.start: Offsets = {}  # below it, the old folders are exact
         self.all = True  # whether every date has a new folder, or only those with something new
         self.carried: dict[str, set[str]] = {}  # the files of old folders whose rows are in the new ones, by table
@@ -38,7 +41,7 @@ class Compaction:
         if not self.parquet.tables:
             return
         with self.folders.locked() as standing:
-            self.parquet.settle(standing)
+            self.parquet.settle(standing, anew=previous is None)
         with self.folders.locked() as standing:
             # A batch that was killed after it had named its folders may have told nobody: what readers are still
             # pointed to must stay, as a query passes over a folder that is gone without a word.
@@ -108,6 +111,7 @@ class Compaction:
     def _clear(self, standing: Standing) -> None:
         """Deletes what nobody refers to: old folders, unfinished ones, and those of removed definitions."""
         for table in self.parquet.tables.values():
+            table.forget(standing.removed)
             used = {folder.path for folder in standing.of(table.name).values()}
             for generation in table.generations():
                 if (fingerprint := generation.partition("-")[0]) in standing.removed:

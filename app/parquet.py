@@ -1,12 +1,13 @@
 """The files of the Parquet tables, on whatever file system the lake is.
 
     LAKE_PATH/<pipeline>/<table>/<fingerprint>/date=<date>/…              what the streaming job has written
-    LAKE_PATH/<pipeline>/<table>/<fingerprint>-<version>/date=<date>/…    what a compaction has written
-    LAKE_PATH/<pipeline>/<table>/_arriving/…                              what is not yet where readers see it
+    LAKE_PATH/<pipeline>/<table>/<fingerprint>-<version>-…/date=<date>/…  what a compaction has written
+    LAKE_PATH/<pipeline>/<table>/_arriving/<fingerprint>/…                what is not yet where readers see it
 
 A row is an accepted event: _partition, _offset, _index, arrival, and the table's columns.
 """
 
+import logging
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,7 @@ from app.lake import Lake, LakeError
 from app.model import LakeTable, Pipeline
 from app.tables import declared
 
+logger = logging.getLogger(__name__)
 FILE_ROWS = 5_000_000  # that a file may have
 ARRIVING = "_arriving"  # Hive and Spark pass over names that begin with an underscore
 
@@ -38,6 +40,7 @@ class ParquetTable:
         self.table = table
         self.name = table.name
         self.root = lake.path(table.name)
+        self.arriving = f"{ARRIVING}/{lake.pipeline.fingerprint}"
 
     def rows(self, events: DataFrame) -> DataFrame:
         """What it holds of accepted events, with `date`."""
@@ -46,21 +49,29 @@ class ParquetTable:
 
     def stage(self, events: DataFrame) -> list[Arriving]:
         """Writes the rows of events, one file a date, where no reader looks."""
-        folder = f"{ARRIVING}/{uuid.uuid4()}"
+        folder = f"{self.arriving}/{uuid.uuid4()}"
         self.write(self.rows(events).coalesce(1), folder)
         return [Arriving(self.name, _date_of(file), file) for file in self._listed(folder)]
 
+    def is_gone(self, file: Arriving, folder: str) -> bool:
+        """Whether a file is neither where it was written nor in a folder below the table's."""
+        return not any(map(self._files.exists, self._way(file, folder)))
+
+    def _way(self, file: Arriving, folder: str) -> tuple[Any, Any]:
+        source = self._path(file.file)
+        return source, self._path(f"{self.root}/{folder}/{source.getName()}")
+
     def place(self, file: Arriving, folder: str) -> None:
         """Moves a file into a folder below the table's. Doing it again changes nothing."""
-        source, target = self._path(file.file), self._path(f"{self.root}/{folder}/{self._path(file.file).getName()}")
+        source, target = self._way(file, folder)
         if self._files.exists(target):
             self._files.delete(source, False)  # where a move is a copy and a delete, it may have ended between them
             return
         self._files.mkdirs(target.getParent())
         if not self._files.exists(source) or not self._files.rename(source, target):
             raise LakeError(
-                f"{file.file} is not where the streaming job has written it, or cannot be moved to {target}. Put it "
-                "back from a copy of the lake, or see that the process may write to both folders"
+                f"{file.file} is not where the streaming job has written it, or cannot be moved to {target}. Run the "
+                f"batch job of {self.pipeline.name} with --full, or see that the process may write to both folders"
             )
 
     def write(self, rows: DataFrame, folder: str) -> None:
@@ -96,6 +107,11 @@ class ParquetTable:
     def delete(self, folder: str) -> None:
         self._files.delete(self._path(f"{self.root}/{folder}"), True)
 
+    def forget(self, fingerprints: Iterable[str]) -> None:
+        """Deletes what was written for definitions that are no longer kept, and has not arrived."""
+        for fingerprint in fingerprints:
+            self.delete(f"{ARRIVING}/{fingerprint}")
+
     def generations(self) -> list[str]:
         """The folders below the table's."""
         return [name for name in self._names("") if name != ARRIVING]
@@ -125,20 +141,30 @@ class Parquet:
         self.pipeline = lake.pipeline
         self.tables = {table.name: ParquetTable(lake, table) for table in lake.pipeline.parquet_tables}
 
-    def settle(self, standing: Standing) -> None:
-        """Moves the files that arrive to where readers see them. To be called under the lock."""
+    def settle(self, standing: Standing, anew: bool = False) -> None:
+        """Moves the files that arrive to where readers see them. To be called under the lock.
+
+        `anew`: whether all rows are about to be written anew, and so those of a file that is gone.
+
+        Raises:
+            LakeError: a file cannot be moved, or is gone, as after Postgres was restored.
+        """
         for file in standing.arriving:
             place = (file.table, file.date)
             found = standing.folders.get(place)
             path = found.path if found else f"{self.pipeline.fingerprint}/{DATE}={file.date}"
-            self.tables[file.table].place(file, path)
+            table = self.tables[file.table]
+            if anew and table.is_gone(file, path):
+                logger.warning("%s is gone; its rows are written anew", file.file)
+                continue
+            table.place(file, path)
             standing.folders[place] = Folder(path, standing.offsets)
         standing.arriving = []
 
     def clear(self) -> None:
         """Deletes the files that are written and do not arrive: a killed job has left them."""
         for table in self.tables.values():
-            table.delete(ARRIVING)
+            table.delete(table.arriving)
 
     def tell(self, standing: Standing) -> bool:
         """Tells the metastore where readers find what stands. To be called under the lock. Returns whether it knows."""

@@ -198,7 +198,7 @@ def test_a_compaction_leaves_alone_what_has_nothing_new(asked: Any, stack: Stack
     stack.write_parquet()
     stack.count_everything()
     stack.batch()
-    assert [path for path in first if path.exists() and "-1/" in str(path)] != []
+    assert [path for path in first if path.exists() and "-1-" in str(path)] != []
     assert rows(asked, stack) == dated(FIRST, "1") + dated(SECOND, "2", "3")
 
 
@@ -283,7 +283,7 @@ def test_a_batch_that_fails_at_any_step_shows_every_event_once_before_and_after(
         stack.count_everything()
         assert rows(asked, stack) == expected, step
         assert files(asked, stack) == 2, step
-        assert stack.verify().exact, step
+    assert stack.verify().exact
 
 
 def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stack: Stack) -> None:
@@ -292,20 +292,24 @@ def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stac
     stack.count_everything()
     large = LakeTable("large", where="amount >= 1", columns=("client", "event_id"), format="parquet")
     other = stack.define(lake=(PARQUET[0], large))
+    stack.send(*on(SECOND, "2b"))
+    with Fault(ParquetTable, "place", 1, before=True).happening(), pytest.raises(StreamingQueryException):
+        stack.write_parquet()  # leaves a file to whoever comes next of this definition
     other.write_parquet()  # which nobody sees yet
     assert rows(asked, stack, "large") == dated(FIRST, "1")
     stack.send(*on(SECOND, "3"))
     stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3")
     other.stream()
     other.archive()
     other.batch(full=True)
-    assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "3")
-    assert rows(asked, other) == dated(FIRST, "1") + dated(SECOND, "2", "3")
+    assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3")
+    assert rows(asked, other) == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3")
     asked.execute(f"SELECT client FROM {stack.pipeline.name}.large")
-    assert asked.fetchall() == [("ada",)] * 3
+    assert asked.fetchall() == [("ada",)] * 4
     stack.send(*on(SECOND, "4"))
     other.write_parquet()
-    assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "3", "4")
+    assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3", "4")
     other.count_everything()
     other.batch()
     assert {path.name.partition("-")[0] for path in root(other).iterdir()} <= {other.pipeline.fingerprint, "_arriving"}
@@ -313,9 +317,12 @@ def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stac
 
 def test_a_restored_postgres_is_mended_by_a_full_batch(asked: Any, stack: Stack) -> None:
     stack.send(*on(FIRST, "1"))
-    stack.write_parquet()
+    with Fault(ParquetTable, "place", 1, before=True).happening(), pytest.raises(StreamingQueryException):
+        stack.write_parquet()
+    backup = stack.backup()  # names a file that is about to move
     stack.count_everything()
-    backup = stack.backup()
+    stack.batch()
+    stack.batch()
     stack.send(*on(FIRST, "2"), *on(SECOND, "3"))
     stack.write_parquet()
     stack.restore(backup)
@@ -350,10 +357,12 @@ def test_batches_delete_no_folder_that_the_metastore_still_names(
     stack.send(*on(FIRST, "1"))
     stack.write_parquet()
     stack.count_everything()
+    stack.send(*on(FIRST, "2"))
+    stack.write_parquet()
+    with Fault(Compaction, "prepare", 1, before=False).happening(), pytest.raises(Failed):
+        stack.count_everything()  # leaves a folder that the next batch can neither use nor delete
     metastore.stop()
     try:
-        stack.send(*on(FIRST, "2"))
-        stack.write_parquet()
         stack.count_everything()
         stack.batch(full=True)
     finally:
@@ -399,7 +408,7 @@ def test_verify_says_which_rows_of_a_parquet_table_are_not_as_they_must_be(stack
     stack.archive()
     verdict = stack.verify()
     assert (verdict.exact, verdict.lake.rows["all"], verdict.lake.rows["large"]) == (True, 4, 1)
-    one = next(root(stack).glob(f"*-1/date={FIRST}/*.parquet"))  # of the first batch, which readers see
+    one = next(root(stack).glob(f"*-1-*/date={FIRST}/*.parquet"))  # of the first batch, which readers see
     shutil.copy(one, one.with_name("again.parquet"))
     verdict = stack.verify()
     assert (verdict.exact, verdict.views.exact, verdict.lake.differing) == (False, True, {"all": 2})
