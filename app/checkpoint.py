@@ -1,12 +1,16 @@
 """What a streaming checkpoint says of offsets. A checkpoint is a cache: the ledger says whether it may be used."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from app.ledger import Offsets
+
+logger = logging.getLogger(__name__)
 
 
 class Checkpoint:
@@ -19,8 +23,8 @@ class Checkpoint:
         self._files: Any = self._path().getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
         self.topic = topic
 
-    def _path(self, *parts: str) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path("/".join((self.path, *parts)))
+    def _path(self, *parts: str, suffix: str = "") -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path("/".join((self.path + suffix, *parts)))
 
     def begun(self) -> datetime | None:
         """When its query was first started; None if it never was."""
@@ -30,7 +34,12 @@ class Checkpoint:
         return datetime.fromtimestamp(self._files.getFileStatus(path).getModificationTime() / 1000, UTC)
 
     def delete(self) -> None:
-        self._files.delete(self._path(), True)
+        """Takes all of it away at once: a job that is killed meanwhile leaves no half of a checkpoint behind."""
+        going = self._path(suffix=".deleted")
+        self._files.delete(going, True)
+        if self._files.exists(self._path()):
+            self._files.rename(self._path(), going)
+            self._files.delete(going, True)
 
     def end(self, batch: int) -> Offsets:
         """The offsets that a micro-batch ends before.
@@ -45,11 +54,20 @@ class Checkpoint:
         return self.end(batch - 1) if batch else self._offsets("sources", "0", "0")
 
     def resumes_at(self) -> Offsets | None:
-        """The offsets of the first micro-batch that Spark would run from this checkpoint; None if it holds none."""
-        planned, done = self._latest("offsets"), self._latest("commits")
-        if planned is None:
+        """The offsets of the first micro-batch that Spark would run from this checkpoint.
+
+        None if it holds none, or if it cannot be read, as after a power failure.
+        """
+        try:
+            planned, done = self._latest("offsets"), self._latest("commits")
+            if done is not None:
+                json.loads(self._text("commits", str(done)).splitlines()[-1])  # Spark refuses an unfinished one
+            if planned is None:
+                return None
+            return self.end(planned) if planned == done else self.start(planned)
+        except (ValueError, IndexError, Py4JJavaError) as error:
+            logger.warning("the checkpoint %s cannot be read and is made anew: %s", self.path, error)
             return None
-        return self.end(planned) if planned == done else self.start(planned)
 
     def _latest(self, folder: str) -> int | None:
         path = self._path(folder)
@@ -58,12 +76,15 @@ class Checkpoint:
         names = [status.getPath().getName() for status in self._files.listStatus(path)]
         return max((int(name) for name in names if name.isdigit()), default=None)
 
-    def _offsets(self, *parts: str) -> Offsets:
+    def _text(self, *parts: str) -> str:
         stream = self._files.open(self._path(*parts))
         try:
-            text = self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+            return str(self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
         finally:
             stream.close()
+
+    def _offsets(self, *parts: str) -> Offsets:
+        text = self._text(*parts)
         for line in reversed(text.splitlines()):
             found = json.loads(line[line.index("{") :]) if "{" in line else {}
             if self.topic in found:
