@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from app import pipelines
 from app.batch import QualityError
 from app.catalog import CatalogError
+from app.claims import LedgerError
 from app.gap import LogShorter, OffsetGap, TopicRemade
 from app.lake import LakeError
-from app.ledger import LedgerError
 from app.log import TopicMissing
 from app.options import parser
 from app.postgres import Connection, WeakPassword, connect
@@ -98,18 +98,28 @@ def side_by_side(
 ) -> Iterator[Result]:
     """Gives what `work` makes of each item, in order, while at most so many others are worked on.
 
-    What has not begun when `stop` is set is left out; after an error nothing more begins.
+    What has not begun when `stop` is set is left out. An error of one item spares the others: the first is raised when
+    all have ended, and the rest are logged.
     """
-    pool = ThreadPoolExecutor(most)
+    pool, errors = ThreadPoolExecutor(most), list[Exception]()
 
     def unless_stopped(item: Item) -> list[Result]:
         return [] if stop and stop.is_set() else [work(item)]
 
     try:
         for begun in [pool.submit(unless_stopped, item) for item in items]:
-            yield from begun.result()
+            try:
+                results = begun.result()
+            except Exception as error:
+                errors.append(error)
+                continue
+            yield from results
     finally:
         pool.shutdown(cancel_futures=True)
+    for other in errors[1:]:
+        logger.error("%s", other)
+    if errors:
+        raise errors[0]
 
 
 def serve_until_stopped(name: str, serving: Callable[[], bool]) -> None:
