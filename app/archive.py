@@ -15,8 +15,10 @@ from app.ledger import Ledger, Offsets
 from app.log import log
 from app.settings import Settings
 from app.source import kafka_stream
+from app.tidy import tidy
 
 logger = logging.getLogger(__name__)
+TIDY_APPENDS = 256  # between two times that the master dataset is tidied
 
 
 class Archive:
@@ -30,6 +32,7 @@ class Archive:
         path = f"{settings.checkpoint_path}/{ledger.pipeline.name}/archive"
         self.checkpoint = Checkpoint(lake.spark, path, self.topic)
         self.held: Offsets = {}
+        self.appends = 0
 
     def start(self, accept_loss: bool) -> StreamingQuery:
         """Starts the query where the master dataset ends.
@@ -65,5 +68,9 @@ class Archive:
     def write(self, messages: DataFrame, batch: int) -> None:
         """Appends what the master dataset does not hold yet."""
         end = self.checkpoint.end(batch)
-        self.lake.append(messages.filter(between(self.held, end)))
+        self.lake.append(messages.filter(between(self.held, end)), self.ledger)
         self.held = self.held | end
+        self.appends += 1
+        if self.appends % TIDY_APPENDS == 0:
+            with self.ledger.alone("append"):
+                tidy(self.lake, "bronze")

@@ -10,32 +10,40 @@ from app import losses
 from app.compaction import Compaction
 from app.compute import Computed, Counts, OutOfOrder, compute
 from app.history import load_history
-from app.lake import Lake, LakeError
+from app.lake import OF_FILES, Lake, LakeError
 from app.ledger import Ledger, Offsets
 from app.model import Pipeline
 from app.relations import Relation
 from app.serving import of_version
 from app.settings import Settings
+from app.tidy import tidy_derived
 from app.versions import Version, Versions
 
 logger = logging.getLogger(__name__)
+TIDY_VERSIONS = 100  # between two times that the derived tables are tidied
 
 
 class QualityError(Exception):
     """A version does not meet the pipeline's quality rules; the version before it stays published."""
 
 
-def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) -> None:
+def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) -> Offsets:
     """Waits until the master dataset holds all offsets below a cut, but for those that were accepted as lost.
+
+    Returns the next offset of each partition there.
 
     Raises:
         LakeError: it does not within `seconds`.
     """
 
+    held: Offsets = {}
+
     def missing() -> dict[int, tuple[int, int]]:
+        nonlocal held
         lost = losses.recorded(ledger, "archive")
-        held = losses.passed(lake.held(None if lost else cut), lost)
-        return {p: (held.get(p, 0), offset) for p, offset in cut.items() if held.get(p, 0) < offset}
+        held = lake.held(None if lost else cut)
+        reached = losses.passed(held, lost)
+        return {p: (reached.get(p, 0), offset) for p, offset in cut.items() if reached.get(p, 0) < offset}
 
     def say(state: tenacity.RetryCallState) -> None:
         if state.attempt_number % 5 == 1:
@@ -54,6 +62,7 @@ def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) 
             f"the master dataset of {lake.pipeline.name} did not reach the cut within {seconds} s: {behind}. "
             "Is the streaming job of this pipeline running? It archives what the batch layer reads"
         )
+    return held
 
 
 def run(
@@ -76,12 +85,12 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     if not full:
         with ledger.transaction() as cursor:
             ledger.refuse_replaced(cursor)
-    if added := load_history(lake):
+    if added := load_history(lake, ledger):
         logger.info("%s: %d history files loaded", pipeline.name, added)
     cut = ledger.cut()
     logger.info("%s: segment %d sealed at %s", pipeline.name, cut.segment, cut.offsets)
-    wait_until_archived(lake, ledger, cut.offsets, settings.archive_wait)
-    offsets = cut.offsets | lake.held_of_files()
+    held = wait_until_archived(lake, ledger, cut.offsets, settings.archive_wait)
+    offsets = cut.offsets | {partition: held[partition] for partition in OF_FILES if partition in held}
     published = None if full else versions.published()
     previous = published if published and published.cut else None
     number = versions.next_number()
@@ -110,6 +119,8 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     compaction.publish()
     versions.prune(settings.keep_versions)
     _copy_views(lake, settings, version.version)
+    if number % TIDY_VERSIONS == 0:
+        tidy_derived(lake)
     return version
 
 

@@ -33,17 +33,18 @@ class Catalog:
         self._told: dict[str, dict[str, str]] = {}
 
     def register(self, table: str, path: str) -> None:
-        """Makes `<database>.<table>` the Delta table at `path`. The metastore is asked once a table and process.
+        """Makes `<database>.<table>` the Delta table at `path`. The metastore is told once a table and process.
 
-        Where it does not answer, that is a warning: the lake is whole without it, and the next start tries again.
+        Where it does not answer, that is a warning: the lake is whole without it, and the next call tries again.
         """
         if table in self._registered:
             return
-        self._registered.add(table)
         try:
             self._point(table, path)
         except (Py4JJavaError, PySparkException) as error:
-            self._warn(table, error, "the next start of this job registers the table")
+            self._warn(table, error, "the next batch, or start of this job, registers the table")
+        else:
+            self._registered.add(table)
 
     def _warn(self, table: str, error: Py4JJavaError | PySparkException, remedy: str) -> None:
         logger.warning(

@@ -70,7 +70,7 @@ class Drops:
         fixed = {"topic": F.lit(None), "partition": F.lit(DROPPED), "timestamp": F.lit(datetime.now(UTC))}
         for messages in lots(self.files.take(seen)):
             if new := self._not_held(messages):
-                self.lake.append(self._frame(new).withColumns(fixed))
+                self.lake.append(self._frame(new).withColumns(fixed), self.ledger)
                 self.next += len(new)
 
     def _taken(self) -> list[Taken]:

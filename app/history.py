@@ -6,10 +6,11 @@ from pathlib import Path
 from pyspark.sql import functions as F
 
 from app.lake import FILES, Lake, LakeError
+from app.ledger import Ledger
 from app.settings import HOME
 
 
-def load_history(lake: Lake) -> int:
+def load_history(lake: Lake, ledger: Ledger) -> int:
     """Adds the declared history files whose content is not there yet. Returns how many were added.
 
     Raises:
@@ -29,13 +30,13 @@ def load_history(lake: Lake) -> int:
             with path.open("rb") as file:
                 source = hashlib.file_digest(file, "sha256").hexdigest()
             if source not in known:
-                _load(lake, path, source)
+                _load(lake, ledger, path, source)
                 known.add(source)
                 added += 1
     return added
 
 
-def _load(lake: Lake, path: Path, source: str) -> None:
+def _load(lake: Lake, ledger: Ledger, path: Path, source: str) -> None:
     base = lake.held_of_files().get(FILES, 0)
     lines = lake.spark.read.text(path.as_uri()).filter("trim(value) <> ''")
     lake.append(
@@ -47,5 +48,6 @@ def _load(lake: Lake, path: Path, source: str) -> None:
             F.lit(None).cast("binary").alias("key"),
             F.col("value").cast("binary").alias("value"),
             F.lit(source).alias("source"),
-        )
+        ),
+        ledger,
     )

@@ -29,7 +29,7 @@ from pyspark.sql import types as T
 
 from app.catalog import Catalog
 from app.events import ARRIVAL
-from app.ledger import Offsets
+from app.ledger import Ledger, Offsets
 from app.measures import POSITION
 from app.model import Pipeline
 from app.notes import Note
@@ -59,19 +59,20 @@ class LakeError(Exception):
 
 def below(cut: Offsets, partition: str = "partition", offset: str = "offset") -> Column:
     """Rows of the master dataset below a cut. A partition that the cut does not name has none."""
-    return _any(F.col(partition).eqNullSafe(p) & (F.col(offset) < end) for p, end in sorted(cut.items()))
+    return any_of(F.col(partition).eqNullSafe(p) & (F.col(offset) < end) for p, end in sorted(cut.items()))
 
 
 def between(start: Offsets, cut: Offsets, partition: str = "partition", offset: str = "offset") -> Column:
     """Rows of the master dataset from one cut on and below another."""
-    return _any(
+    return any_of(
         (F.col(partition) == p) & (F.col(offset) >= start.get(p, 0)) & (F.col(offset) < end)
         for p, end in sorted(cut.items())
         if end > start.get(p, 0)
     )
 
 
-def _any(conditions: Iterable[Column]) -> Column:
+def any_of(conditions: Iterable[Column]) -> Column:
+    """Whether any of the conditions holds; of none, no."""
     return reduce(lambda one, other: one | other, conditions, F.lit(False))
 
 
@@ -119,7 +120,7 @@ class Lake:
         """Next offset of each partition in the master dataset. Above `floor`, which spares reading what is below."""
         rows = self.bronze()
         if floor:
-            low = _any((F.col("partition") == p) & (F.col("offset") < offset - 1) for p, offset in floor.items())
+            low = any_of((F.col("partition") == p) & (F.col("offset") < offset - 1) for p, offset in floor.items())
             rows = rows.filter(~low)
         return _next_offsets(rows)
 
@@ -127,26 +128,31 @@ class Lake:
         """Next offset of each partition of files in the master dataset."""
         return _next_offsets(self.bronze().filter(F.col("partition").isin(*OF_FILES)))
 
-    def append(self, messages: DataFrame) -> None:
-        """Adds messages to the master dataset, in one commit of one file."""
+    def append(self, messages: DataFrame, ledger: Ledger) -> None:
+        """Adds messages to the master dataset, in one commit of one file.
+
+        On a plain local file system Delta keeps the threads of a process from overwriting each other's commits, and not
+        two processes: so one appends after the other.
+        """
         rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE)).coalesce(1)
-        rows.write.format("delta").mode("append").save(self.path("bronze"))
+        with ledger.alone("append"):
+            rows.write.format("delta").mode("append").save(self.path("bronze"))
 
     def identified(self, cut: Offsets) -> int | None:
         """How many events below a cut the ids name; None: there are no ids."""
-        if not DeltaTable.isDeltaTable(self.spark, self.path(self._ids)):
+        if not DeltaTable.isDeltaTable(self.spark, self.path(self.ids_table)):
             return None
-        if self._ends_by(self._ids, cut):
-            return self._read(self._ids).count()  # Delta knows it of the whole table, and looks into no file
+        if self._ends_by(self.ids_table, cut):
+            return self._read(self.ids_table).count()  # Delta knows it of the whole table, and looks into no file
         return self.ids(cut).count()
 
     @property
-    def _ids(self) -> str:
+    def ids_table(self) -> str:
         return f"ids/{self.pipeline.fingerprint}"
 
     def ids(self, cut: Offsets) -> DataFrame:
         """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
-        return self._read(self._ids).filter(below(cut, "_partition", "_offset"))
+        return self._read(self.ids_table).filter(below(cut, "_partition", "_offset"))
 
     def derive(self, events: DataFrame, start: Offsets | None, cut: Offsets) -> None:
         """Writes the derived tables up to `cut`: all of them anew, or, given `start`, what comes from that cut on.
@@ -159,7 +165,7 @@ class Lake:
         if self.pipeline.dedup:
             accepted = events.filter("_reason is null")
             ids = accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION)
-            self._write(self._ids, ids, start, cut)
+            self._write(self.ids_table, ids, start, cut)
 
     def derived(self, table: str) -> Derived | None:
         """A derived table as it is now; None: there is none.

@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.errors import LockNotAvailable
-
 from app import kept, staging
+from app.claims import Claims, LedgerError
 from app.model import Pipeline
 from app.postgres import Connection
 from app.relations import relations
@@ -27,14 +26,7 @@ from app.relations import relations
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CLAIM_SECONDS = 5  # within which Postgres sees that the connection of a killed job is gone
-CLAIM = "hashtextextended(%(work)s || ' ' || %(pipeline)s, 0)"  # what is locked as long as a process does some work
-
 Offsets = dict[int, int]
-
-
-class LedgerError(Exception):
-    """The ledger is not where the caller must find it; nothing was written."""
 
 
 class DefinitionReplaced(LedgerError):
@@ -53,20 +45,12 @@ def offsets_from_json(value: dict[str, int]) -> Offsets:
     return {int(partition): offset for partition, offset in value.items()}
 
 
-class Ledger:
+class Ledger(Claims):
     """The ledger of one definition of a pipeline, over one connection."""
 
     def __init__(self, connection: Connection, pipeline: Pipeline) -> None:
-        self.connection = connection
-        self.pipeline = pipeline
-        self.key = {"pipeline": pipeline.name, "fingerprint": pipeline.fingerprint}
+        super().__init__(connection, pipeline)
         self.relations = relations(pipeline)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """Gives the cursor of a transaction, which is committed at the end, or undone by an error."""
-        with self.connection, self.connection.cursor() as cursor:
-            yield cursor
 
     @contextmanager
     def staged(self, increments: "pa.Table") -> Iterator[Any]:
@@ -78,38 +62,6 @@ class Ledger:
     def staged_names(self) -> list[str]:
         """For each view, what to select its increments from in a `staged` transaction."""
         return [staging.staged(view) for view in range(len(self.relations))]
-
-    def claim(self, work: str) -> None:
-        """Makes this connection the only one that does `work` for the pipeline, as long as it lives.
-
-        Raises:
-            LedgerError: another process does that work, and still does after CLAIM_SECONDS.
-        """
-        try:
-            with self.transaction() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = %s", (f"{CLAIM_SECONDS}s",))
-                cursor.execute(f"SELECT pg_advisory_lock({CLAIM})", self.key | {"work": work})
-        except LockNotAvailable as error:
-            raise LedgerError(
-                f"another process already does the {work} of {self.pipeline.name}; stop it, or wait until it ends"
-            ) from error
-
-    @contextmanager
-    def claimed(self, work: str) -> Iterator[None]:
-        """A claim that ends with the block, or with the connection."""
-        self.claim(work)
-        try:
-            yield
-        finally:
-            if not self.connection.closed:
-                with self.transaction() as cursor:
-                    cursor.execute(f"SELECT pg_advisory_unlock({CLAIM})", self.key | {"work": work})
-
-    def is_claimed(self, work: str) -> bool:
-        """Whether a process does that work now."""
-        with self.transaction() as cursor:
-            cursor.execute(f"SELECT pg_try_advisory_xact_lock_shared({CLAIM})", self.key | {"work": work})
-            return not cursor.fetchone()[0]
 
     def offsets(self) -> Offsets:
         """The offsets the speed layer has committed.
@@ -146,8 +98,10 @@ class Ledger:
             )
             return str(cursor.fetchone()[0])
 
-    def commit(self, expected: Offsets, end: Offsets, increments: "pa.Table") -> None:
+    def commit(self, expected: Offsets, end: Offsets, increments: "pa.Table", ago: float = 0) -> None:
         """Adds a micro-batch's increments to the open segment and moves the ledger from `expected` to `end`.
+
+        `ago`: seconds since the log was read up to `end`.
 
         Raises:
             LedgerError: the ledger is not at `expected`: another process has moved it.
@@ -161,6 +115,7 @@ class Ledger:
                 cursor.execute(relation.add_to_segment(source), {"segment": segment})
             kept.refresh_added(cursor, self.key, staged)
             self._set_offsets(cursor, end)
+            self._check(cursor, ago)
 
     def refuse_replaced(self, cursor: Any) -> None:
         """Raises DefinitionReplaced when readers have been pointed to a newer definition."""
@@ -177,15 +132,18 @@ class Ledger:
                 f"{self.pipeline.fingerprint}, which this job runs; start it again"
             )
 
-    def checked(self, ago: int = 0) -> None:
+    def checked(self, ago: float = 0) -> None:
         """Notes that what the log held so many seconds ago is committed, so that an idle stream does not look stale."""
         with self.transaction() as cursor:
-            cursor.execute(
-                "UPDATE tidemark.ledger "
-                "SET checked_at = greatest(checked_at, clock_timestamp() - %(ago)s * interval '1 second') "
-                "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
-                self.key | {"ago": ago},
-            )
+            self._check(cursor, ago)
+
+    def _check(self, cursor: Any, ago: float) -> None:
+        cursor.execute(
+            "UPDATE tidemark.ledger "
+            "SET checked_at = greatest(checked_at, clock_timestamp() - %(ago)s * interval '1 second') "
+            "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
+            self.key | {"ago": ago},
+        )
 
     def move(self, expected: Offsets, offsets: Offsets) -> None:
         """Moves the ledger without an increment, over offsets that hold nothing or are accepted as lost.

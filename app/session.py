@@ -14,8 +14,16 @@ SETTINGS = {
     # A plain local file system forks a process for each permission it reads; a checkpoint needs none.
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
     "spark.databricks.delta.snapshotPartitions": "2",
+    # What a table was is of no use for longer than its slowest reader takes: all of it is derived from the bronze rows.
+    "spark.databricks.delta.properties.defaults.logRetentionDuration": "interval 1 day",
+    "spark.databricks.delta.properties.defaults.deletedFileRetentionDuration": "interval 1 day",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",  # else deleting old files is ten thousand tasks
+    "spark.databricks.delta.optimize.minFileSize": str(64 * 2**20),
+    "spark.databricks.delta.optimize.maxFileSize": str(256 * 2**20),
     "spark.sql.shuffle.partitions": "2",
     "spark.ui.showConsoleProgress": "false",
+    # Else ${…} in a text, of a definition or of a reader's question, stands for a variable of this process.
+    "spark.sql.variable.substitute": "false",
     # Else every expression that is built asks Java half a dozen times where in Python it stands.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }

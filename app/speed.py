@@ -46,7 +46,7 @@ class Speed(Firsts):
         computed = time.perf_counter()
         reached = self.reached(end)
         if reached != self.committed:
-            self.ledger.commit(self.committed, reached, increments)
+            self.ledger.commit(self.committed, reached, increments, ago=computed - began)
         self.committed, self.planned = reached, end
         finished = time.perf_counter()
         self.phases = {"plan": planned - began, "job": computed - planned, "postgres": finished - computed}

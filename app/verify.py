@@ -1,6 +1,6 @@
 """Proves the merged views of a pipeline: recounts them from the master dataset up to the ledger's offsets.
 
-Every value is compared; the lake tables are proven by `app.verify_lake` and `app.verify_parquet`.
+Every value is compared; the lake is proven by `app.verify_bronze`, `app.verify_lake` and `app.verify_parquet`.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,18 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from app.batch import can_add_to, wait_until_archived
+from app.claims import LedgerError
 from app.compute import Counts, OutOfOrder, compute
 from app.events import ARRIVAL
 from app.findings import SHOWN, Findings
 from app.lake import OF_FILES, Lake, below, between
-from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
+from app.ledger import Ledger, Offsets, offsets_from_json
 from app.model import Alert, Pipeline
 from app.relations import Relation
 from app.rollups import RolledUp, Served, rollups, served
 from app.settings import Settings
 from app.transform import aggregate, decode, identity
+from app.verify_bronze import verify_bronze
 from app.verify_lake import verify_lake
 from app.verify_parquet import verify_parquet
 
@@ -96,7 +98,9 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     forgotten = 0
     if not views.exact and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, at):
         forgotten = _forgotten(lake, ledger, at)
-    tables = verify_lake(lake, ledger, settings, at.cut)
+    tables = Findings()
+    verify_bronze(lake, ledger, at.offsets, tables)
+    tables.take(verify_lake(lake, ledger, settings, at.cut))
     verify_parquet(lake, ledger, settings, tables)
     return Verdict(ledger.pipeline, at.version, at.offsets, computed.counts, views, tables, forgotten)
 

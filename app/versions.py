@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app import kept
-from app.ledger import Ledger, LedgerError, Offsets, offsets_from_json
+from app.claims import LedgerError
+from app.ledger import Ledger, Offsets, offsets_from_json
 
 if TYPE_CHECKING:
     import pyarrow as pa

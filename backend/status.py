@@ -36,8 +36,8 @@ class Status(BaseModel):
     published_at: datetime
     open_segment: int
     committed_at: datetime | None = Field(description="When the speed layer committed last")
-    checked_at: datetime | None = Field(description="When all of the log was last seen to be counted")
-    fresh_at: datetime | None = Field(description="The later of the two")
+    checked_at: datetime | None = Field(description="All that the log held then is counted")
+    fresh_at: datetime | None = Field(description="The same moment: how old the count is is measured from it")
     freshness_seconds: float | None = Field(description="Since then; null: nothing is counted yet")
     freshness: Standing = Field(description="Against `fresh_within`")
     fresh_within: float = Field(description="Seconds: the target for `freshness_seconds`")

@@ -120,6 +120,11 @@ class Stack:
             finally:
                 query.stop()
 
+    def append(self, rows: DataFrame) -> None:
+        """Adds rows to the master dataset."""
+        with self.working(Role.BATCH) as ledger:
+            self.lake.append(rows, ledger)
+
     def take_drops(self) -> None:
         """Runs the query of dropped files until it has taken all there are, then stops it."""
         with self.dropping() as query:

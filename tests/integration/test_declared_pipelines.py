@@ -181,17 +181,18 @@ def test_housing_is_a_table_of_506_rows_whatever_is_sent_again(new_stack: NewSta
     assert {"id", "medv", "created_at"} <= {name.strip('"') for name in indexed}
     kinds = dict(stack.owner("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
                              "WHERE attrelid = %s::regclass AND attnum > 0", table))  # fmt: skip
-    assert (kinds["id"], kinds["chas"], kinds["crim"], kinds["medv"]) == (
-        "integer", "integer", "numeric(9,5)", "numeric(5,2)",
-    )  # fmt: skip
-    assert kinds["created_at"] == "timestamp with time zone"
-    assert len(kinds) == 1 + 14 + 1
+    assert kinds == {
+        "id": "integer", "crim": "numeric(9,5)", "zn": "numeric(5,2)", "indus": "numeric(5,2)", "chas": "integer",
+        "nox": "numeric(6,4)", "rm": "numeric(6,4)", "age": "numeric(5,2)", "dis": "numeric(7,4)", "rad": "integer",
+        "tax": "integer", "ptratio": "numeric(5,2)", "b": "numeric(6,2)", "lstat": "numeric(5,2)",
+        "medv": "numeric(5,2)", "created_at": "timestamp with time zone",
+    }  # fmt: skip
 
 
-def test_topics_are_named_as_people_know_them() -> None:
-    topics = {
-        one.name: one.topic.name for one in (housing.PIPELINE, products.PIPELINE, sensors.PIPELINE, space.PIPELINE)
-    }
+def test_topics_are_named_as_people_know_them_and_have_their_partitions() -> None:
+    shipped = (housing.PIPELINE, products.PIPELINE, sensors.PIPELINE, space.PIPELINE)
+    topics = {one.name: one.topic.name for one in shipped}
     assert topics == {
         "housing": "housing-data", "products": "openfood-topic", "sensors": "iot_smartech", "space": "space_data",
     }  # fmt: skip
+    assert (sensors.PIPELINE.topic.partitions, space.PIPELINE.topic.partitions) == (3, 3)

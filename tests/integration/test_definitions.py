@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from app.batch import run
-from app.ledger import DefinitionReplaced, Ledger, LedgerError
+from app.claims import LedgerError
+from app.ledger import DefinitionReplaced, Ledger
 from app.pipelines.transactions import PIPELINE
 from app.postgres import Role
 from app.versions import Versions

@@ -13,10 +13,11 @@ from pyspark.errors import StreamingQueryException
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app import drops
+from app.claims import LedgerError
 from app.dropped import Dropped
 from app.drops import Drops
 from app.lake import DROPPED, LakeError
-from app.ledger import Ledger, LedgerError
+from app.ledger import Ledger
 from app.postgres import Role
 from app.watch import StreamFailed, Watch
 from tests.integration.conftest import NewStack, Stack, event

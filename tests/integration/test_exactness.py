@@ -111,10 +111,10 @@ def test_a_memory_is_renewed_after_the_commit_that_is_under_way(stack: Stack, mo
         layer = Speed(stack.spark, ledger, stack.settings)
         commit = ledger.commit
 
-        def slow(*given: Any) -> None:
+        def slow(*given: Any, **named: Any) -> None:
             begun.set()
             assert go_on.wait(60)
-            commit(*given)
+            commit(*given, **named)
 
         monkeypatch.setattr(ledger, "commit", slow)
         layer.start(accept_loss=False)

@@ -239,7 +239,7 @@ def test_a_topic_that_has_lost_messages_stops_both_layers(stack: Stack) -> None:
     stack.stream()
     stack.archive()
     stack.owner("UPDATE tidemark.ledger SET offsets = offsets || '{\"1\": 2}' WHERE pipeline = %s", name)
-    stack.lake.append(stack.lake.bronze().withColumn("offset", F.col("offset") + 1))
+    stack.append(stack.lake.bronze().withColumn("offset", F.col("offset") + 1))
     for layer, start in (("speed", stack.stream), ("archive", stack.archive)):
         said = f"the {layer} layer stands at offset 2 of topic {name} partition 1, Kafka ends at 1"
         with pytest.raises(LogShorter, match=said):

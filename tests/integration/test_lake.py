@@ -5,12 +5,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from delta.tables import DeltaTable
 
+from app import archive, batch
 from app.lake import Lake
 from app.model import LakeTable
+from app.postgres import Role
 from tests.integration.conftest import NewStack, Stack, event
 
 
@@ -28,6 +31,42 @@ def test_jobs_that_make_a_lake_at_the_same_moment_all_have_it(stack: Stack, tmp_
 
     with ThreadPoolExecutor(at_once) as pool:
         assert list(pool.map(make, range(at_once))) == [0] * at_once
+
+
+def test_one_process_at_a_time_adds_to_the_master_dataset(stack: Stack) -> None:
+    stack.send(event("1"))
+    stack.archive()
+    with ThreadPoolExecutor(1) as pool, stack.working(Role.SPEED) as other:
+        with other.alone("append"):
+            adding = pool.submit(stack.append, stack.lake.bronze())
+            with pytest.raises(TimeoutError):
+                adding.result(1)
+        adding.result(60)
+    assert len(stack.bronze()) == 2
+
+
+def test_small_files_are_put_together_and_the_old_ones_go(
+    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, tables = new_stack(dedup=None), ("bronze", "silver")
+
+    def numbers() -> list[int]:
+        details = (DeltaTable.forPath(stack.spark, stack.lake.path(table)).detail() for table in tables)
+        return [row["numFiles"] for detail in details for row in detail.select("numFiles").collect()]
+
+    stack.send(event("1"))
+    stack.count_everything()
+    for table in tables:
+        until = "SET TBLPROPERTIES (delta.deletedFileRetentionDuration = 'interval 0 seconds')"
+        stack.spark.sql(f"ALTER TABLE delta.`{stack.lake.path(table)}` {until}")
+    monkeypatch.setattr(archive, "TIDY_APPENDS", 1)
+    monkeypatch.setattr(batch, "TIDY_VERSIONS", 2)
+    stack.send(event("2"))
+    stack.count_everything()
+    assert numbers() == [1, 1]
+    for table in tables:
+        assert len(list(Path(urlsplit(stack.lake.path(table)).path).glob("*.parquet"))) == 1
+    assert stack.verify().exact
 
 
 def test_the_master_dataset_holds_every_message_as_it_came(stack: Stack) -> None:

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from app import ledger
+from app import claims
+from app.claims import LedgerError
 from app.job import connected
-from app.ledger import Ledger, LedgerError
+from app.ledger import Ledger
 from app.postgres import Role
 from app.settings import Settings
 from tests.faults.definition import definition
@@ -17,7 +18,7 @@ from tests.integration.boundary import Boundary, NewBoundary
 def test_a_job_waits_for_the_claim_of_one_that_was_just_killed(
     new_boundary: NewBoundary, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "CLAIM_SECONDS", 60)
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 60)
     boundary = new_boundary()
     with connected(database, Role.SPEED) as connect, ThreadPoolExecutor() as threads:
         killed = Ledger(connect(), boundary.pipeline)
@@ -32,7 +33,7 @@ def test_a_job_waits_for_the_claim_of_one_that_was_just_killed(
 def test_a_work_that_another_process_does_is_refused_and_any_other_is_not(
     new_boundary: NewBoundary, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "CLAIM_SECONDS", 0.1)
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.1)
     boundary = new_boundary()
     name = boundary.pipeline.name
     with connected(database, Role.SPEED) as connect:
@@ -48,7 +49,7 @@ def test_a_work_that_another_process_does_is_refused_and_any_other_is_not(
 def test_a_work_may_be_done_by_another_process_once_the_first_has_ended_it(
     new_boundary: NewBoundary, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "CLAIM_SECONDS", 0.1)
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.1)
     boundary = new_boundary()
     with connected(database, Role.BATCH) as connect:
         scheduled = Ledger(connect(), boundary.pipeline)

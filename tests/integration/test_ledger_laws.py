@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from app.ledger import LedgerError
+from app.claims import LedgerError
 from tests.integration.boundary import NewBoundary
 from tests.integration.oracle import Event, expected, increments
 

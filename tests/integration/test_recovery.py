@@ -10,6 +10,7 @@ import pytest
 from pyspark.errors import StreamingQueryException
 
 from app import history
+from app.postgres import Role
 from tests.integration.conftest import NewStack, Stack, event
 
 
@@ -22,6 +23,27 @@ def test_a_lost_checkpoint_loses_and_repeats_nothing(stack: Stack) -> None:
     stack.archive()
     assert stack.totals() == {"ada": (3, Decimal("3.00"))}
     assert stack.verify().exact
+
+
+@pytest.mark.parametrize("damaged", ["offsets/0", "commits/0"])
+def test_a_checkpoint_that_a_power_failure_has_damaged_is_made_anew(stack: Stack, damaged: str) -> None:
+    stack.send(event("1"))
+    stack.stream()
+    (stack.checkpoint() / damaged).write_bytes(b"")
+    stack.send(event("1"), event("2"))
+    stack.stream()
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
+
+
+def test_a_checkpoint_is_deleted_at_once(stack: Stack) -> None:
+    stack.send(event("1"))
+    checkpoint, path = stack.stream().checkpoint, stack.checkpoint()
+    going = path.with_name(f"{path.name}.deleted")
+    going.mkdir()  # a job was killed while it deleted one
+    (going / "metadata").touch()
+    checkpoint.delete()
+    assert not path.exists()
+    assert not going.exists()
 
 
 def test_a_duplicate_in_another_partition_counts_once_after_a_lost_checkpoint(stack: Stack) -> None:
@@ -121,7 +143,8 @@ def test_the_master_dataset_holds_each_message_once_whatever_happens_to_the_arch
     stack.send(event("1"), None, event("1"))
     archive = stack.archive()
     held = stack.bronze()
-    archive.write(stack.lake.bronze(), 0)
+    with stack.working(Role.SPEED) as archive.ledger:
+        archive.write(stack.lake.bronze(), 0)
     assert stack.bronze() == held
     archive.checkpoint.delete()
     stack.send(event("2"))

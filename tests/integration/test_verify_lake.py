@@ -30,7 +30,7 @@ def test_tables_are_exact_after_two_batches_and_events_that_none_has_counted(
 
     assert verdict.exact
     assert verdict.version == 2
-    assert verdict.lake.rows == {"silver": 5, "large": 1, "quarantine": 3, "gold": 3}
+    assert verdict.lake.rows == {"bronze": 14, "silver": 5, "large": 1, "quarantine": 3, "gold": 3}
     show(verdict)
     name = counted.pipeline.name
     assert f"\nverify: exact {name}/silver: 5 rows\nverify: exact {name}/large: 1 rows\n" in capsys.readouterr().out
@@ -44,12 +44,12 @@ def test_before_the_first_version_there_are_no_rows_but_those_of_a_batch_that_di
     verdict = stack.verify()
 
     assert (verdict.version, verdict.exact) == (0, True)
-    assert verdict.lake.rows == {"silver": 0, "quarantine": 0}
+    assert verdict.lake.rows == {"bronze": 2, "silver": 0, "quarantine": 0}
     with pytest.raises(Killed):
         stack.batch(before_publish=kill)
     verdict = stack.verify()
     assert (verdict.version, verdict.exact) == (0, True)
-    assert verdict.lake.rows == {"silver": 1, "quarantine": 1}
+    assert verdict.lake.rows == {"bronze": 2, "silver": 1, "quarantine": 1}
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -61,7 +61,7 @@ def test_a_batch_that_publishes_after_the_snapshot_changes_nothing(
     verdict = counted.verify()
 
     assert (verdict.version, verdict.exact) == (2, True)
-    assert verdict.lake.rows == {"silver": 6, "large": 2, "quarantine": 3, "gold": 3}
+    assert verdict.lake.rows == {"bronze": 14, "silver": 6, "large": 2, "quarantine": 3, "gold": 3}
 
 
 def test_a_batch_that_computes_everything_anew_may_be_before_or_after_its_publish(stack: Stack) -> None:
@@ -95,8 +95,8 @@ def test_a_batch_that_writes_one_table_after_the_other_is_no_damage(
     monkeypatch.setattr(lake.Lake, "_write", write_and_verify)
     counted.batch()
 
-    assert found[0] == {"silver": 6, "large": 1, "quarantine": 3, "gold": 3}
-    assert found[1] == {"silver": 6, "large": 2, "quarantine": 3, "gold": 3}
+    assert found[0] == {"bronze": 14, "silver": 6, "large": 1, "quarantine": 3, "gold": 3}
+    assert found[1] == {"bronze": 14, "silver": 6, "large": 2, "quarantine": 3, "gold": 3}
 
 
 def test_a_batch_that_writes_after_it_is_known_what_a_table_must_hold_is_no_damage(
@@ -107,8 +107,8 @@ def test_a_batch_that_writes_after_it_is_known_what_a_table_must_hold_is_no_dama
     verdict = counted.verify()
 
     assert verdict.exact
-    assert verdict.lake.rows == {"silver": 5, "large": 1, "quarantine": 3, "gold": 3}
-    assert counted.verify().lake.rows == {"silver": 6, "large": 2, "quarantine": 3, "gold": 3}
+    assert verdict.lake.rows == {"bronze": 14, "silver": 5, "large": 1, "quarantine": 3, "gold": 3}
+    assert counted.verify().lake.rows == {"bronze": 14, "silver": 6, "large": 2, "quarantine": 3, "gold": 3}
 
 
 def test_a_table_of_a_definition_that_is_not_published_is_refused(stack: Stack) -> None:

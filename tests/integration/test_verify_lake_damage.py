@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 from delta.tables import DeltaTable
 
+from app import losses
 from app.compute import events_below
-from app.findings import Findings
+from app.findings import Difference, Findings
 from app.lake import LakeError
 from app.postgres import Role
+from app.verify_bronze import verify_bronze
 from app.verify_job import show
 from app.verify_lake import verify_lake
 from app.versions import Versions
@@ -134,6 +136,31 @@ def _verified(stack: Stack) -> Findings:
         return verify_lake(stack.lake, ledger, stack.settings, published.cut)
 
 
+def test_a_message_that_the_master_dataset_lacks_or_holds_twice_is_named(stack: Stack) -> None:
+    stack.send(*(event(str(number)) for number in range(5)), partition=0)
+    stack.stream()
+    stack.archive()
+    stack.append(stack.lake.bronze().filter("offset = 4"))
+    bronze = f"delta.`{stack.lake.path('bronze')}`"
+    stack.spark.sql(f"ALTER TABLE {bronze} SET TBLPROPERTIES (delta.appendOnly = false)")
+    stack.spark.sql(f"DELETE FROM {bronze} WHERE offset IN (1, 2)")
+
+    def found() -> list[Difference]:
+        findings = Findings()
+        with stack.working(Role.BATCH) as ledger:
+            verify_bronze(stack.lake, ledger, stack.offsets(), findings)
+        assert findings.rows == {"bronze": 4}
+        assert findings.differing == {"bronze": len(findings.differences)}
+        return findings.differences
+
+    twice = Difference("bronze", "partition 0, offset 4, more than once", "partition 0, offset 4")
+    assert found() == [Difference("bronze", None, "partition 0, offsets 1 to 2"), twice]
+    with stack.working(Role.SPEED) as ledger:
+        losses.record(ledger, "archive", {0: (1, 2)})
+        losses.record(ledger, "archive", {0: (2, 3)})
+    assert found() == [twice]
+
+
 def test_a_damage_is_shown_and_is_not_exact(counted: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     silver = f"delta.`{counted.lake.path('silver')}`"
     counted.spark.sql(f"INSERT INTO {silver} SELECT * FROM {silver} WHERE event_id = '2'")
@@ -188,7 +215,7 @@ def test_tables_that_are_older_than_the_published_version_lack_rows(stack: Stack
 
     verdict = stack.verify()
 
-    assert verdict.lake.rows == {"silver": 1, "quarantine": 0}
+    assert verdict.lake.rows == {"bronze": 3, "silver": 1, "quarantine": 0}
     assert verdict.lake.differing == {"silver": 1, "quarantine": 1}
 
 

@@ -1,11 +1,13 @@
 """The end of a streaming job: the archive holds what has been counted, and nothing is waited for that it holds."""
 
+import itertools
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Timer
+from types import SimpleNamespace
 
 import pytest
 from pyspark.sql.streaming.query import StreamingQuery
@@ -61,6 +63,18 @@ def test_an_idle_stream_is_as_fresh_as_its_last_look(stack: Stack) -> None:
         assert stack.rows(old) == [(False,)]
         ledger.checked(ago=60)  # what has been seen to be fresh is not older for it
         assert stack.rows(old) == [(False,)]
+
+
+def test_a_count_is_as_old_as_the_log_was_when_it_was_read(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = itertools.count(0, 70)  # seconds: planning a micro-batch takes as many, and so does counting it
+    monkeypatch.setattr("app.speed.time", SimpleNamespace(perf_counter=lambda: next(moments)))
+    stack.send(event("1"))
+    stack.stream()
+    status = f"FROM serving.status WHERE pipeline = '{stack.pipeline.name}'"
+    old = f"SELECT now() - fresh_at BETWEEN interval '140 s' AND interval '170 s', now() - committed_at {status}"
+    ((fresh_at, committed),) = stack.rows(old)
+    assert fresh_at
+    assert committed < timedelta(seconds=30)
 
 
 def test_an_archive_that_holds_what_has_been_counted_is_not_waited_for(stack: Stack) -> None:

@@ -114,6 +114,8 @@ def test_events_are_those_that_the_filters_of_the_table_ask_for(client: FlaskCli
     assert ids(client, "/objects", min_velocity="5", kind="meteorite", date=DATES[3], limit="1") == [3]
     assert ids(client, "/objects", kind="meteorite' OR '1'='1") == []
     assert ids(client, "/objects", kind="\\' OR 1=1 --") == []
+    assert ids(client, "/objects", kind="meteorite${x}") == []  # Spark would put the value of a variable there
+    assert ids(client, "/objects", kind="${system:user.dir}") == []
 
 
 @pytest.mark.parametrize(
