@@ -60,7 +60,7 @@ class Dropped:
         """The messages of files that changed or are settled, each file's in their order.
 
         A file that is known comes before a new one, which may be a copy of what the known one has become. A file that
-        is gone gives nothing.
+        is gone gives nothing, and one that nobody has allowed this process to read waits until somebody has.
 
         Raises:
             OSError: a file cannot be read.
@@ -73,6 +73,9 @@ class Dropped:
             try:
                 file = (self._folder / name).open("rb")
             except FileNotFoundError:
+                continue
+            except PermissionError as error:
+                self._waits(name, f"{error.strerror}", "let the streaming job read it")
                 continue
             with file:
                 yield from self._messages(name, name not in self._unsettled, file)
@@ -132,12 +135,15 @@ class Dropped:
             return others
         return {other for other in others & self._unsettled if (self._folder / other).exists()}
 
-    def _waits(self, name: str, why: str = "what it ends with is not whole") -> None:
+    def _waits(
+        self,
+        name: str,
+        why: str = "what it ends with is not whole",
+        until: str = "unchanged for DROPS_WAIT seconds, it is taken as it is",
+    ) -> None:
         if name not in self._waiting:
             self._waiting.add(name)
-            logger.warning(
-                "%s waits: %s; unchanged for DROPS_WAIT seconds, it is taken as it is", self._folder / name, why
-            )
+            logger.warning("%s waits: %s; %s", self._folder / name, why, until)
 
     def _nothing_waits(self, name: str) -> None:
         if name in self._waiting:

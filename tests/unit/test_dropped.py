@@ -1,11 +1,13 @@
 """Each line of a dropped file is taken once: however it is written, however often it is dropped, whoever restarts."""
 
+import errno
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
@@ -338,6 +340,25 @@ def test_a_file_that_is_gone_before_it_is_read_gives_nothing_and_stops_nothing(r
     seen = reader.folder.look(1)
     (reader.path / "a.json").unlink()
     assert [message.value for message in reader.dropped.take(seen)] == [b"2"]
+
+
+def test_a_file_that_may_not_be_read_waits_until_it_may_and_stops_no_other(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.write("a.json", "1\n")
+    reader.write("b.json", "2\n")
+    opened = Path.open
+
+    def refused(path: Path, *arguments: str) -> IO[bytes]:
+        if path.name == "a.json":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *arguments)  # type: ignore[call-overload, no-any-return]
+
+    with monkeypatch.context() as patched:  # whoever runs the tests may read everything
+        patched.setattr(Path, "open", refused)
+        assert (reader.look(), reader.look()) == (["2"], [])
+    assert caplog.messages == [f"{reader.path}/a.json waits: Permission denied; let the streaming job read it"]
+    assert reader.look(WAIT) == ["1"]
 
 
 def test_a_file_that_cannot_be_read_is_an_error_that_names_it(reader: Reader) -> None:
