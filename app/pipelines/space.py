@@ -26,7 +26,7 @@ PIPELINE = Pipeline(
         Check("kind_unknown", "kind in ('near_earth_object', 'meteorite', 'exoplanet')"),
         Check("velocity_negative", "velocity_km_s >= 0"),
         Check("diameter_not_positive", "diameter_m > 0"),
-        Check("event_time_in_future", "event_time <= arrival + interval 1 day"),
+        Check("event_time_in_future", "event_time <= arrival + interval 10 minutes"),
     ),
     dedup=Dedup("observation_id", horizon="1 hour"),
     lake=(
