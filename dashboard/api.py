@@ -8,7 +8,9 @@ import requests
 
 from app.settings import Settings
 
-TIMEOUT = (3.0, 35.0)  # seconds to connect, and to answer: what is read from the lake may take half a minute
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 6.0  # until the first byte comes, and between two
+LAKE_SECONDS = 35.0  # the same, of what is read from the lake
 UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what the API listens on is not where it is asked
 KEPT = 100  # answers
 START = "Start the servers: `./scripts/up`, or without Docker `./scripts/demo`"
@@ -28,14 +30,14 @@ class Api:
             self._session.headers["Authorization"] = f"Bearer {settings.api_tokens.read_text().split()[0]}"
         self._held: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
-    def get(self, path: str) -> Any:
-        """The JSON that the API answers with.
+    def get(self, path: str, within: float = ANSWER_SECONDS) -> Any:
+        """The JSON that the API answers with, beginning `within` seconds.
 
         Raises:
             ApiError: it does not answer in time, or with an error.
         """
         etag, held = self._held.get(path, ("", None))
-        response = self._asked(path, {"If-None-Match": etag})
+        response = self._asked(path, {"If-None-Match": etag}, within)
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             return held
         answer = self._json(path, response)
@@ -47,11 +49,11 @@ class Api:
 
     def text(self, path: str) -> str:
         """The text that the API answers with; raises ApiError as `get` does."""
-        return self._asked(path, {}).text
+        return self._asked(path, {}, ANSWER_SECONDS).text
 
-    def _asked(self, path: str, headers: dict[str, str]) -> requests.Response:
+    def _asked(self, path: str, headers: dict[str, str], within: float) -> requests.Response:
         try:
-            response = self._session.get(self.url + path, headers=headers, timeout=TIMEOUT)
+            response = self._session.get(self.url + path, headers=headers, timeout=(CONNECT_SECONDS, within))
         except requests.RequestException as error:
             reason = _cause(error)
             raise ApiError(

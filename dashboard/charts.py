@@ -72,7 +72,9 @@ def _bars(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
     if more and not alone:
         found = found[:-1]  # of the last bar there may be rows that were not read
     more, found = more or len(shown) < len(rows) or len(found) > chart["most"], found[: chart["most"]]
-    alt = f"{y} by {x}: {len(found)} bars, {sum(part.total for part in found):,.10g} in all"
+    alt = (
+        f"{y} by {x}: {len(found)} bars, {figures.digits(sum((part.total for part in found), figures.NOTHING))} in all"
+    )
     if x == TIME:
         drawn(figures.windows(found[::-1], y, meta["version"]), key, alt)
     elif chart["order"]:
@@ -97,13 +99,15 @@ def _lines(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
     series: dict[Any, list[Any]] = {}
     for row in rows:
         series.setdefault(row[chart["by"]] if chart["by"] else "", []).append(row)
-    names = sorted(series, key=str)
+    names, limits = sorted(series, key=str), view["limits"].get(y)
+    same = figures.span_of(rows, y, limits)
     columns = st.columns(min(ACROSS, len(names)) or 1)
     for number, one in enumerate(names[:SERIES]):
         with columns[number % len(columns)]:
             if chart["by"]:
-                st.markdown(f"**{one}**")
-            figure = figures.line(series[one], y, cut, meta["version"], view["limits"].get(y))
+                st.text(str(one))  # as it is: what an event holds is not ours to interpret
+            figure = figures.line(series[one], y, cut, meta["version"], limits)
+            figure.update_yaxes(range=same)
             drawn(figure, f"{key} {one}", f"{y} of {one} over {len(series[one])} windows")
     st.caption(
         f"{y}: solid up to the cut of version {meta['version']}, dotted from there on."

@@ -1,7 +1,9 @@
 """Figures of charts: rows of the API in, Plotly figures out. Nothing here asks for anything."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -13,6 +15,7 @@ TIME, END = "window_start", "window_end"
 HEIGHT, SMALL = 360, 190  # pixels
 CUT_TO = 1_000  # rows: the most that a definition can cut a rollup to
 UNSPLIT = "split not known"
+NOTHING = Decimal(0)
 Row = Mapping[str, Any]
 
 
@@ -20,20 +23,25 @@ class Part(NamedTuple):
     """A bar: what it stands for, its height, and what of it the batch layer gives (None: that is not known)."""
 
     x: str
-    total: float
-    batch: float | None
+    total: Decimal | int
+    batch: Decimal | int | None
     open: bool = False
 
     @property
-    def speed(self) -> float | None:
+    def speed(self) -> Decimal | int | None:
         return None if self.batch is None else self.total - self.batch
 
     @property
     def told(self) -> str:
         if self.batch is None or self.speed is None:
-            return f"{self.total:,.10g}"
+            return digits(self.total)
         sign = "−" if self.speed < 0 else "+"
-        return f"batch {self.batch:,.10g} {sign} speed {abs(self.speed):,.10g} = {self.total:,.10g}"
+        return f"batch {digits(self.batch)} {sign} speed {digits(abs(Decimal(self.speed)))} = {digits(self.total)}"
+
+
+def digits(number: Decimal | int) -> str:
+    """A number with all its digits before the point, and up to ten after it."""
+    return f"{number:,.10f}".rstrip("0").rstrip(".")
 
 
 def parts(merged: Iterable[Row], batch: Iterable[Row] | None, x: str, y: str, *, complete: bool = True) -> list[Part]:
@@ -43,15 +51,15 @@ def parts(merged: Iterable[Row], batch: Iterable[Row] | None, x: str, y: str, *,
     last = max((_moment(row[TIME]) for row in merged if TIME in row), default=None)
     open_ = {row[x] for row in merged if last is not None and END in row and _moment(row[END]) > last}
     return [
-        Part(_text(at), value, None if below is None else below.get(at, 0 if complete else None), at in open_)
+        Part(_text(at), value, None if below is None else below.get(at, NOTHING if complete else None), at in open_)
         for at, value in total.items()
     ]
 
 
-def _added(rows: Iterable[Row], x: str, y: str) -> dict[Any, float]:
-    found: dict[Any, float] = {}
+def _added(rows: Iterable[Row], x: str, y: str) -> dict[Any, Decimal | int]:
+    found: dict[Any, Decimal | int] = {}
     for row in rows:
-        found[row[x]] = found.get(row[x], 0) + (_number(row[y]) or 0)
+        found[row[x]] = found.get(row[x], NOTHING) + Decimal(str(row[y] or 0))
     return found
 
 
@@ -82,7 +90,7 @@ def ordered(found: list[Part], order: Iterable[str]) -> list[Part]:
     """The bars of `order` first, also those that no row has; then the others as they come."""
     order = list(order)
     by = {part.x: part for part in found}
-    first = [by.get(x) or Part(x, 0, 0) for x in order]
+    first = [by.get(x) or Part(x, NOTHING, NOTHING) for x in order]
     return [*first, *(part for part in found if part.x not in order)]
 
 
@@ -96,7 +104,7 @@ def bars(found: list[Part], name: str, version: int, *, colours: Iterable[str] =
     if share:
         texts = [f"<b>{at}</b> {part.total / total:.1%}" if total else at for at, part in zip(x, found, strict=True)]
         figure.add_scatter(
-            x=x, y=[part.total for part in found], text=texts, mode="text", textposition="top center",
+            x=x, y=[float(part.total) for part in found], text=texts, mode="text", textposition="top center",
             hoverinfo="skip", showlegend=False, cliponaxis=False,
         )  # fmt: skip
     cuts = _cuts(zip(x, found, strict=True))
@@ -110,10 +118,17 @@ def windows(found: list[Part], name: str, version: int) -> go.Figure:
     figure = go.Figure()
     for trace in _stacked(found, []):
         figure.add_bar(x=[part.x for part in found], **trace)
-    if cut := max((part.x for part in found if part.batch), default=None):
-        _line(figure, cut, version)
+    if last := max((part for part in found if part.batch), key=lambda part: _moment(part.x), default=None):
+        _line(figure, _end(last, found), version)
     figure.update_yaxes(title=name, rangemode="tozero")
     return _laid_out(figure)
+
+
+def _end(last: Part, found: list[Part]) -> str:
+    """Where the batch layer's count ends: in the last window that it has counted in, or after it."""
+    moments = sorted(_moment(part.x) for part in found)
+    half = min((later - one for one, later in pairwise(moments)), default=timedelta()) / 2
+    return (_moment(last.x) + (timedelta() if last.speed else half)).isoformat()
 
 
 def ranking(found: list[Part], name: str, version: int) -> go.Figure:
@@ -137,18 +152,28 @@ def line(rows: Iterable[Row], y: str, cut: str | None, version: int, limits: Map
     figure = go.Figure()
     hover = "%{y:,.6g}<extra></extra>"
     figure.add_scatter(x=x[:ends], y=values[:ends], name="batch", line={"color": BATCH}, hovertemplate=hover)
-    after = slice(max(ends - 1, 0), None)
+    after = slice(max(ends - 1, 0) if ends < len(found) else ends, None)  # from the last point of the batch on
     speed = {"color": SPEED, "dash": "dot"}
     figure.add_scatter(x=x[after], y=values[after], name="speed", line=speed, hovertemplate=hover)
     if limits and found:
         figure.add_hrect(y0=limits["above"], y1=max(*values, limits["above"] * 1.1), fillcolor=ALERT, opacity=0.2,
-                         line_width=0, annotation={"text": f"alert above {limits['above']:g}", "font_size": 10},
+                         line_width=0, annotation={"text": f"alert above {limits['above']:g}", "font_size": 12},
                          annotation_position="top left")  # fmt: skip
         figure.add_hline(y=limits["below"], line={"color": ALERT, "dash": "dash", "width": 1})
-    if cut and ends and ends < len(found):
+    if cut and ends:
         _line(figure, cut, version)
     figure.update_xaxes(nticks=4, tickangle=0)
     return _laid_out(figure, SMALL, legend=False)
+
+
+def span_of(rows: Iterable[Row], y: str, limits: Mapping[str, float] | None) -> tuple[float, float] | None:
+    """The range of a column that lines beside each other share, with some room; None: there is no value."""
+    values = [float(row[y]) for row in rows if row[y] is not None]
+    if not values:
+        return None
+    low, high = min(values), max(*values, limits["above"] * 1.1) if limits else max(values)
+    room = (high - low) * 0.06 or 1
+    return low - room, high + room
 
 
 def costs(versions: Sequence[Row]) -> go.Figure:
@@ -171,7 +196,7 @@ def freshness(seen: Mapping[str, list[tuple[datetime, float]]]) -> go.Figure:
         figure.add_scatter(x=[at for at, _ in points], y=[of for _, of in points], name=name, mode="lines",
                            line={"dash": dash}, hovertemplate="%{y:.2f} of its target")  # fmt: skip
     for y, text in ((1, "target: late above"), (3, "stale above")):
-        figure.add_hline(y=y, line={"color": OUTLINE, "dash": "dash"}, annotation={"text": text, "font_size": 10})
+        figure.add_hline(y=y, line={"color": OUTLINE, "dash": "dash"}, annotation={"text": text, "font_size": 12})
     figure.update_yaxes(title="times its target", rangemode="tozero")
     return _laid_out(figure)
 
@@ -217,11 +242,11 @@ def _stacked(found: list[Part], colours: list[str]) -> list[dict[str, Any]]:
     edge = {"color": OUTLINE, "width": 1}
     if all(part.batch is None for part in found if part.total):
         marker = {"color": own or PLAIN, "opacity": opacity, "line": edge}
-        return [{"y": [part.total for part in found], "name": "merged", "marker": marker, **shared}]
-    unsplit = [part.total if part.batch is None else 0 for part in found]
+        return [{"y": [float(part.total) for part in found], "name": "merged", "marker": marker, **shared}]
+    unsplit = [float(part.total) if part.batch is None else 0 for part in found]
     # A row can lose what the batch gave it: then less than that stands, and nothing is added.
-    solid = [0 if part.batch is None else min(part.batch, part.total) for part in found]
-    added = [max(part.speed or 0, 0) for part in found]
+    solid = [0 if part.batch is None else float(min(part.batch, part.total)) for part in found]
+    added = [float(max(part.speed or NOTHING, NOTHING)) for part in found]
     hatch = {"shape": "/", "size": 6, "fgcolor": own or SPEED, "bgcolor": "rgba(0,0,0,0)", "fillmode": "replace"}
     batch = {"color": own or BATCH, "opacity": opacity, "line": edge}
     speed = {"color": own or SPEED, "opacity": opacity, "line": edge, "pattern": hatch}
@@ -238,7 +263,7 @@ def _stacked(found: list[Part], colours: list[str]) -> list[dict[str, Any]]:
 
 def _cuts(found: Iterable[tuple[str, Part]]) -> dict[str, float]:
     """Where in a bar the batch layer's part ends, for the bars that have both."""
-    return {at: min(part.batch, part.total) for at, part in found if part.batch and part.speed}
+    return {at: float(min(part.batch, part.total)) for at, part in found if part.batch and part.speed}
 
 
 def _marked(figure: go.Figure, x: list[Any], y: list[Any], version: int, symbol: str) -> None:
@@ -250,7 +275,7 @@ def _marked(figure: go.Figure, x: list[Any], y: list[Any], version: int, symbol:
 def _line(figure: go.Figure, cut: str, version: int) -> None:
     figure.add_vline(x=cut, line={"color": OUTLINE, "dash": "dash", "width": 2})
     figure.add_annotation(x=cut, y=1, yref="paper", yanchor="bottom", text=f"cut of version {version}", showarrow=False,
-                          font={"size": 11})  # fmt: skip
+                          font={"size": 12})  # fmt: skip
 
 
 def _laid_out(figure: go.Figure, height: int = HEIGHT, *, legend: bool = True) -> go.Figure:

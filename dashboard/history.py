@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 SECONDS = 1800  # that are remembered
-RATE_OVER = 15  # seconds at least, where as much has been seen
+RATE_OVER = 60  # seconds at least, where as much has been seen: several micro-batches
 
 
 class Seen(NamedTuple):

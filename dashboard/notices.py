@@ -75,7 +75,7 @@ def empty(answer: dict[str, Any]) -> None:
     meta = answer["meta"]
     name, layer = meta["pipeline"], meta.get("layer")
     if layer is None:  # events, of a table of the lake
-        st.info(f"The lake has none yet. The batch layer writes them there: `spark-submit app/batch_job.py {name}`")
+        st.info(f"The lake has none yet. The streaming job writes them: `spark-submit app/streaming_job.py {name}`")
     elif layer == "batch" and not meta["version"]:
         st.info(f"No version yet. Publish the first: `spark-submit app/batch_job.py {name}`")
     elif meta["freshness_seconds"] is None:

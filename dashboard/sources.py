@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.settings import Settings, settings
 from dashboard.answers import Answers, Pace, counted, pace
-from dashboard.api import Api, ApiError
+from dashboard.api import ANSWER_SECONDS, LAKE_SECONDS, Api, ApiError
 from dashboard.history import History
 from dashboard.log import LogError, newest, partitions
 from dashboard.shared import Reading, Shared
@@ -137,8 +137,8 @@ class Sources:
     def _asked(
         self, path: str, age: float = OFTEN, asked: dict[str, str | int] | None = None, of: str = "the API"
     ) -> Reading:
-        whole = _path(path, asked or {})
-        return self._read(whole, lambda: self.api.get(whole), ApiError, age=age, of=of)
+        whole, within = _path(path, asked or {}), ANSWER_SECONDS if of == "the API" else LAKE_SECONDS
+        return self._read(whole, lambda: self.api.get(whole, within), ApiError, age=age, of=of)
 
     def _read(
         self, name: Hashable, read: Callable[[], Any], failure: type[Exception], *, age: float = OFTEN,

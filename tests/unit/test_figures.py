@@ -1,6 +1,7 @@
 """The figures of charts: what each layer gives, where the cut is, and that no sign is a colour alone."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -43,11 +44,11 @@ def test_what_the_layers_give_adds_up_to_the_bar(given: dict[str, tuple[int, int
 def test_rows_of_the_same_bar_add_up() -> None:
     rows = [{"key": "a", "of": 1, "n": 2}, {"key": "b", "of": 1, "n": 5}, {"key": "a", "of": 2, "n": "1.5"}]
 
-    assert parts(rows, rows[:1], "key", "n") == [Part("a", 3.5, 2.0), Part("b", 5.0, 0)]
+    assert parts(rows, rows[:1], "key", "n") == [Part("a", Decimal("3.5"), 2), Part("b", 5, 0)]
 
 
 def test_a_part_that_is_taken_away_is_said_as_such() -> None:
-    part = Part("d", 117.0, 120.0)
+    part = Part("d", 117, 120)
 
     assert part.told == "batch 120 − speed 3 = 117"
     drawn = traces(figures.ranking([part], "products", 2))
@@ -142,13 +143,43 @@ def test_an_event_that_comes_days_late_does_not_make_the_others_small() -> None:
     assert figures.recent([], 2) == []
 
 
-def test_a_line_stands_at_the_last_window_that_the_batch_counts_in() -> None:
+@pytest.mark.parametrize(("of_batch", "after"), [(4, timedelta(seconds=30)), (3, timedelta())])
+def test_a_line_stands_in_the_window_that_the_batch_has_counted_a_part_of_or_after_the_last(
+    of_batch: int, after: timedelta
+) -> None:
     rows = [window(3, 4), window(2, 4), window(1, 4)]
-    drawn = figures.windows(parts(rows, rows[1:], "window_start", "count"), "count", 9)
+    below = [window(2, of_batch), window(1, 4)]
+    drawn = figures.windows(parts(rows, below, "window_start", "count"), "count", 9)
 
     (line,) = drawn.layout.shapes
-    assert line.x0 == rows[1]["window_start"]
+    assert datetime.fromisoformat(line.x0) == START + timedelta(minutes=2) + after
     assert drawn.layout.annotations[0].text == "cut of version 9"
+
+
+def test_no_digit_of_what_the_layers_add_up_to_is_lost() -> None:
+    merged, below = ({"key": "a", "n": text} for text in ("12345678901.23", "12345678900.12"))
+    (part,) = parts([merged], [below], "key", "n")
+
+    assert part.told == "batch 12,345,678,900.12 + speed 1.11 = 12,345,678,901.23"
+
+
+def test_a_line_that_the_batch_has_counted_all_of_is_solid_to_its_end() -> None:
+    rows = [window(1, 2), window(0, 1)]
+    drawn = figures.line(rows, "count", rows[0]["window_start"], 5, None)
+    found = traces(drawn)
+
+    assert (found["batch"].y, found["speed"].y) == ((1, 2), ())
+    assert [annotation.text for annotation in drawn.layout.annotations] == ["cut of version 5"]
+
+
+@pytest.mark.parametrize(("above", "most"), [(None, 5), (10.0, 11)])
+def test_lines_beside_each_other_share_their_range(above: float | None, most: float) -> None:
+    limits = None if above is None else {"above": above, "below": 1.0}
+    found = figures.span_of([{"y": "5"}, {"y": None}, {"y": 1}], "y", limits)
+
+    assert found is not None
+    assert found == pytest.approx((1 - (most - 1) * 0.06, most + (most - 1) * 0.06))
+    assert figures.span_of([{"y": None}], "y", limits) is None
 
 
 def test_a_line_is_solid_up_to_the_cut_and_dotted_from_there() -> None:
