@@ -84,6 +84,11 @@ def connect(settings: Settings, role: str) -> Connection:
         password=password(settings, user),
         application_name=user.replace("_", "-"),
         connect_timeout=10,
+        # A server that is gone without a word is noticed by who waits for it.
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        tcp_user_timeout=20_000,
         options="-c timezone=UTC",
     )
 

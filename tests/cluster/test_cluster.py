@@ -162,6 +162,7 @@ def test_five_pipelines_run_on_the_cluster_and_are_exact(
         verified = run("./scripts/verify", within=600)
 
         run("docker compose up -d --wait --no-recreate --scale spark-worker=2")
+        run("docker compose restart spark-master")
         run(f"docker compose run --rm --no-deps -T producers python -P -m producers --count {SENT} --rate 100")
         more = messages(run)
         until(lambda: committed(get) == more, 300)
@@ -169,7 +170,7 @@ def test_five_pipelines_run_on_the_cluster_and_are_exact(
     for pipeline in pipelines.select([]):
         for view in pipeline.served:
             assert f"verify: exact {pipeline.name}.{view.name}: " in verified
-        for table in ("quarantine", *(table.name for table in pipeline.lake)):
+        for table in ("bronze", "quarantine", *(table.name for table in pipeline.lake)):
             assert f"verify: exact {pipeline.name}/{table}: " in verified
     assert all(more[name] > sent[name] for name in sent)
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.postgres import WeakPassword, require_strong
 from app.settings import HOME, Settings
-from cluster.passwords import SQL, VOLUMES, give, make
+from cluster.passwords import SQL, VOLUMES, InUse, give, make, start
 
 
 @pytest.fixture
@@ -83,6 +83,18 @@ def test_one_that_is_given_takes_the_place_of_the_one_that_was_made(root: Path) 
     assert {held(root)[volume]["tidemark_read"] for volume in ("all", "api", "jobs", "postgres")} == {
         "correct horse battery"
     }
+
+
+def test_that_of_an_administrator_is_given_before_the_first_start_alone(root: Path) -> None:
+    give("tidemark_read", "correct horse battery", root)
+    give("postgres", "battery horse correct", root)
+    start(root)
+    make(root)
+
+    with pytest.raises(InUse, match=r"the server of postgres has taken its password .* --forget-data"):
+        give("postgres", "correct battery horse", root)
+    give("tidemark_read", "horse battery correct", root)
+    assert held(root)["all"]["postgres"] == "battery horse correct"
 
 
 def test_a_name_that_there_is_not_is_refused_with_those_there_are(root: Path) -> None:
