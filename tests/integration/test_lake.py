@@ -45,9 +45,7 @@ def test_one_process_at_a_time_adds_to_the_master_dataset(stack: Stack) -> None:
     assert len(stack.bronze()) == 2
 
 
-def test_small_files_are_put_together_and_the_old_ones_go(
-    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_small_files_are_put_together_and_the_old_ones_go(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack, tables = new_stack(dedup=None), ("bronze", "silver")
 
     def numbers() -> list[int]:
