@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
@@ -21,6 +22,9 @@ from embedded.postgres import Postgres
 from embedded.process import free_port
 from embedded.spark import FIRST_COMPILER
 
+# How slowly examples come says how busy the machine is.
+hypothesis.settings.register_profile("tidemark", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tidemark")
 # Two sessions work on two cores: the second compiler, and a heap that grows as it must, would take from the tests more
 # than they give.
 LOCAL_SPARK = (

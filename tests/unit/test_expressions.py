@@ -1,7 +1,7 @@
 """Expressions are written anew so that they cannot fail; what could fail all the same is refused."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.expressions import tolerant, validate
@@ -128,7 +128,6 @@ def conditions(draw: st.DrawFn, level: int = 0) -> tuple[str, str]:
 
 
 @given(conditions())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine that does other things too
 def test_operators_bind_as_they_do_in_spark(both: tuple[str, str]) -> None:
     few, all_ = both
 
