@@ -35,11 +35,11 @@ class Checkpoint:
 
     def delete(self) -> None:
         """Takes all of it away at once: a job that is killed meanwhile leaves no half of a checkpoint behind."""
-        going = self._path(suffix=".deleted")
+        path, going = self._path(), self._path(suffix=".deleted")
         self._files.delete(going, True)
-        if self._files.exists(self._path()):
-            self._files.rename(self._path(), going)
-            self._files.delete(going, True)
+        if self._files.exists(path) and not self._files.rename(path, going):
+            self._files.delete(path, True)  # where nothing can be renamed
+        self._files.delete(going, True)
 
     def end(self, batch: int) -> Offsets:
         """The offsets that a micro-batch ends before.
