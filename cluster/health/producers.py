@@ -1,17 +1,17 @@
-"""What the producers send arrives: a topic has taken a message of late."""
+"""What the producers send arrives: a topic has taken a message of late, and since they started."""
 
 from datetime import UTC, datetime, timedelta
 
 from app import pipelines
 from app.log import log
 from app.settings import Settings
-from cluster.health import Unhealthy, run
+from cluster.health import Unhealthy, run, started
 
 OLD = 60  # seconds
 
 
 def check(at: Settings) -> None:
-    then = datetime.now(UTC) - timedelta(seconds=OLD)
+    then = max(datetime.now(UTC) - timedelta(seconds=OLD), started())
     for pipeline in pipelines.select([]):
         with log(at.kafka_bootstrap_servers, pipeline.topic.name) as topic:
             if topic.at(then) != topic.end():

@@ -1,4 +1,4 @@
-"""The streaming job has looked at the log of every pipeline of late, and committed all it found."""
+"""The streaming job has looked at every pipeline's log, since it started and of late, and committed all it found."""
 
 from app.settings import Settings
 from cluster.health import run
@@ -8,7 +8,7 @@ OLD = 120  # seconds
 
 
 def check(at: Settings) -> None:
-    old = "coalesce(fresh_at < now() - make_interval(secs => %(old)s), true)"
+    old = "coalesce(fresh_at < greatest(now() - make_interval(secs => %(old)s), %(started)s), true)"
     require_none(at, "fresh_at", old, OLD, "not looked at since")
 
 
