@@ -100,7 +100,7 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
         before = Counts(previous.accepted, previous.duplicates, previous.quarantined) if previous else Counts(0, 0, 0)
         counts = before + computed.counts
         _check(pipeline, counts)
-        lake.derive(computed.events, previous.cut if previous else None, offsets)
+        lake.derive(computed.events, previous.cut if previous else None, offsets, counts.accepted)
         compaction.prepare(computed.events, previous)
     finally:
         computed.release()

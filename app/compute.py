@@ -1,5 +1,6 @@
 """What the batch layer computes: the increments of all events between two cuts, and the events themselves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ from app.lake import Lake, between
 from app.ledger import Offsets
 from app.model import Pipeline
 from app.transform import ORDER, aggregate, decode, duplicates_marked, identity
+
+FEW = 500_000  # messages of which every process can hold the identities
 
 
 class OutOfOrder(Exception):
@@ -54,16 +57,19 @@ def compute(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Com
     Raises:
         OutOfOrder: a new event precedes one below `start` that it is a duplicate of.
     """
-    marked = _marked(lake, pipeline, start, cut)
-    if pipeline.dedup and start:
-        marked = _known_marked(marked, lake.ids(start), pipeline)
-    marked = marked.persist()
+    new = marked = _marked(lake, pipeline, start, cut).persist()
     try:
+        if pipeline.dedup and start:
+            few = sum(end - start.get(p, 0) for p, end in cut.items()) <= FEW
+            marked = _known_marked(new, lake.ids(start), pipeline, few).persist()
         increments = aggregate(_firsts(marked), pipeline).toArrow()
         counts = _counts(marked)
     except BaseException:
         marked.unpersist()
         raise
+    finally:
+        if new is not marked:
+            new.unpersist()
     return Computed(marked, counts, increments)
 
 
@@ -83,10 +89,17 @@ def _marked(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Dat
     return duplicates_marked(events, pipeline)
 
 
-def _known_marked(marked: DataFrame, ids: DataFrame, pipeline: Pipeline) -> DataFrame:
-    """Marks 1 what is in `ids`, the events counted before, and 2 what precedes its duplicate there."""
-    known = ids.select(F.col("_identity"), F.struct(*ORDER).alias("_first"))
-    joined = marked.withColumn("_identity", identity(pipeline)).join(known, "_identity", how="left")
+def _known_marked(marked: DataFrame, ids: DataFrame, pipeline: Pipeline, few: bool) -> DataFrame:
+    """Marks 1 what is in `ids`, the events counted before, and 2 what precedes its duplicate there.
+
+    `few`: whether what is marked is little beside the ids. Then these are read once and never shuffled.
+    """
+    small: Callable[[DataFrame], DataFrame] = F.broadcast if few else lambda rows: rows
+    events = marked.withColumn("_identity", identity(pipeline))
+    among = ids.join(small(events.select("_identity")), "_identity", "left_semi")
+    # Computed now: a DataFrame made of the ids would be planned anew, and its cache be lost, when they are added to.
+    known = among.select("_identity", F.struct(*ORDER).alias("_first")).localCheckpoint()
+    joined = events.join(small(known), "_identity", "left")
     precedes = F.when(F.struct(*ORDER) < F.col("_first"), 2).otherwise(1)
     flag = F.when(F.col("_first").isNotNull() & F.col("_reason").isNull(), precedes).otherwise(F.col("_duplicate"))
     return joined.withColumn("_duplicate", flag).drop("_identity", "_first")

@@ -23,11 +23,12 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, DataFrameWriter, Row, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from app.catalog import Catalog
+from app.commits import newest_commits
 from app.events import ARRIVAL
 from app.ledger import Ledger, Offsets
 from app.measures import POSITION
@@ -142,9 +143,8 @@ class Lake:
         """How many events below a cut the ids name; None: there are no ids."""
         if not DeltaTable.isDeltaTable(self.spark, self.path(self.ids_table)):
             return None
-        if self._ends_by(self.ids_table, cut):
-            return self._read(self.ids_table).count()  # Delta knows it of the whole table, and looks into no file
-        return self.ids(cut).count()
+        note = self._noted(self.ids_table)
+        return note.events if self._ends_by(note, cut) else self.ids(cut).count()
 
     @property
     def ids_table(self) -> str:
@@ -154,18 +154,20 @@ class Lake:
         """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
         return self._read(self.ids_table).filter(below(cut, "_partition", "_offset"))
 
-    def derive(self, events: DataFrame, start: Offsets | None, cut: Offsets) -> None:
+    def derive(self, events: DataFrame, start: Offsets | None, cut: Offsets, accepted: int) -> None:
         """Writes the derived tables up to `cut`: all of them anew, or, given `start`, what comes from that cut on.
 
-        Each table changes in one commit, and writing the same again changes nothing.
+        `accepted`: how many events below `cut` are. Each table changes in one commit, and writing the same again
+        changes nothing.
         """
         for table in tables(self.pipeline):
             self._write(table.name, table.rows(events), start, cut)
             self._register(table.name)
         if self.pipeline.dedup:
-            accepted = events.filter("_reason is null")
-            ids = accepted.select(identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION)
-            self._write(self.ids_table, ids, start, cut)
+            ids = events.filter("_reason is null").select(
+                identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION
+            )
+            self._write(self.ids_table, ids, start, cut, accepted)
 
     def derived(self, table: str) -> Derived | None:
         """A derived table as it is now; None: there is none.
@@ -173,11 +175,11 @@ class Lake:
         Raises:
             LakeError: no batch of this definition was the last to derive it.
         """
-        commits = self._commits(table, COMMITS)
+        commits = newest_commits(self.spark, self.path(table), COMMITS)
         if not commits:
             return None
-        note = Note.newest(metadata for _, metadata in commits)
-        rows = self.spark.read.format("delta").option("versionAsOf", commits[0]["version"]).load(self.path(table))
+        note = Note.newest(commit.metadata for commit in commits)
+        rows = self.spark.read.format("delta").option("versionAsOf", commits[0].version).load(self.path(table))
         # Delta does not record a commit, nor its note, that leaves an empty table empty.
         if note.fingerprint != self.pipeline.fingerprint and not rows.isEmpty():
             raise LakeError(
@@ -186,13 +188,6 @@ class Lake:
                 "--full"
             )
         return Derived(rows, note)
-
-    def _commits(self, table: str, most: int) -> list[Row]:
-        """Version and metadata of the last commits to a table, the newest first; none where there is no table."""
-        path = self.path(table)
-        if not DeltaTable.isDeltaTable(self.spark, path):
-            return []
-        return DeltaTable.forPath(self.spark, path).history(most).select("version", "userMetadata").collect()
 
     def replace(self, table: str, rows: DataFrame, version: int = 0) -> DataFrame:
         """Replaces all rows and columns of a table, in one commit. Returns what it is then.
@@ -210,20 +205,26 @@ class Lake:
         note = Note(self.pipeline.fingerprint, **noted)
         return rows.write.format("delta").mode(mode).option("userMetadata", str(note))
 
-    def _write(self, table: str, rows: DataFrame, start: Offsets | None, cut: Offsets) -> None:
+    def _write(
+        self, table: str, rows: DataFrame, start: Offsets | None, cut: Offsets, events: int | None = None
+    ) -> None:
+        noted: dict[str, Any] = {"cut": cut, "events": events}
         if start is None:
-            writer = self._writer(rows, cut=cut).option("overwriteSchema", "true")
-        elif self._ends_by(table, start):
-            writer = self._writer(rows, "append", cut=cut)
+            writer = self._writer(rows, **noted).option("overwriteSchema", "true")
+        elif self._ends_by(self._noted(table), start):
+            writer = self._writer(rows, "append", **noted)
         else:
             # A batch that was killed after this and before it published has left rows here: they are replaced.
             kept = " or ".join(f"(_partition = {p} and _offset < {offset})" for p, offset in start.items())
-            writer = self._writer(rows, cut=cut).option("replaceWhere", f"not ({kept})")
+            writer = self._writer(rows, **noted).option("replaceWhere", f"not ({kept})")
         writer.save(self.path(table))
 
-    def _ends_by(self, table: str, cut: Offsets) -> bool:
-        """Whether the last to commit to a table was a batch of this definition, and one up to no more than that cut."""
-        note = Note.newest(metadata for _, metadata in self._commits(table, 1))
+    def _noted(self, table: str) -> Note:
+        """What was noted on the last commit to a table."""
+        return Note.newest(commit.metadata for commit in newest_commits(self.spark, self.path(table), 1))
+
+    def _ends_by(self, note: Note, cut: Offsets) -> bool:
+        """Whether a note is that of a batch of this definition, and of one up to no more than that cut."""
         own = note.fingerprint == self.pipeline.fingerprint
         return own and all(offset <= cut.get(p, 0) for p, offset in note.cut.items())
 

@@ -14,12 +14,14 @@ MARK = "tidemark "  # what a note begins with: other hands may commit to the tab
 class Note:
     """By which definition a table was derived.
 
-    `cut`: up to where, of a table of events. `version`: whose rows they are, of a table of a view.
+    `cut`: up to where, of a table of events. `version`: whose rows they are, of a table of a view. `events`: how many
+    the ids name, all of which lie below `cut`.
     """
 
     fingerprint: str
     cut: Offsets = field(default_factory=dict)
     version: int = 0
+    events: int | None = None
 
     def __str__(self) -> str:
         return MARK + json.dumps(asdict(self))
@@ -31,4 +33,4 @@ class Note:
         if text is None:
             return cls("unknown")
         values = json.loads(text.removeprefix(MARK))
-        return cls(values["fingerprint"], offsets_from_json(values["cut"]), values["version"])
+        return cls(values["fingerprint"], offsets_from_json(values["cut"]), values["version"], values.get("events"))

@@ -24,6 +24,8 @@ from bench.load import fill
 from bench.processor import processor_seconds
 from bench.speed_layer import registered, to_the_end
 
+ADAPTIVE = "spark.sql.adaptive.enabled"
+
 
 def main() -> None:
     topic, events, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -40,8 +42,12 @@ def main() -> None:
                 to_the_end(layer)
 
     def batch(full: bool) -> float:
-        with closing(connect(at, Role.BATCH)) as connection:
-            return processor_seconds(spark, lambda: run(lake, Ledger(connection, pipeline), at, full))
+        spark.conf.set(ADAPTIVE, "true")  # as the batch job has it
+        try:
+            with closing(connect(at, Role.BATCH)) as connection:
+                return processor_seconds(spark, lambda: run(lake, Ledger(connection, pipeline), at, full))
+        finally:
+            spark.conf.set(ADAPTIVE, "false")
 
     count(0, events)
     batch(full=True)

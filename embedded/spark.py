@@ -26,9 +26,10 @@ JOBS = {
     "metastore": "app/metastore_server.py",
     "sql": "app/sql_server.py",
 }
-# With the first compiler alone Java keeps room for 48 MB of compiled code. Spark fills that within a minute, and what
-# comes after it would be interpreted.
-FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
+# Java's second compiler at ten times its thresholds: else it compiles the planning of queries, which differ each time.
+# What reads row after row, it is worth its time for soon enough.
+LATE = "Tier4InvocationThreshold=50000 Tier4MinInvocationThreshold=6000 Tier4CompileThreshold=150000"
+LATE_COMPILER = (*(f"-XX:{option}" for option in f"{LATE} Tier4BackEdgeThreshold=400000".split()), "-XX:+UseSerialGC")
 THROUGHPUT = ("-XX:+UseParallelGC",)  # for what runs for long
 
 
@@ -52,8 +53,8 @@ def command(
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    # The others end after seconds, or have little to do: the second compiler would cost them more than it gives.
-    java = THROUGHPUT if job == "streaming" and not bounded else FIRST_COMPILER
+    # The others plan each query anew, and many end after seconds.
+    java = THROUGHPUT if job == "streaming" and not bounded else LATE_COMPILER
     return submitting(HOME / JOBS[job], arguments, memory, java, on)
 
 

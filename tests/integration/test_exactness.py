@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import firsts, history
+from app import compute, firsts, history
 from app.model import Dedup
 from app.postgres import Role
 from app.relations import relations
@@ -152,7 +152,7 @@ def test_a_micro_batch_is_one_spark_job_and_one_transaction(stack: Stack) -> Non
     assert len({found[0] for found in transactions}) == 4
 
 
-def test_a_duplicate_across_a_cut_counts_once(stack: Stack) -> None:
+def test_a_duplicate_across_a_cut_counts_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.send(event("1"))
     stack.stream()
     stack.archive()
@@ -164,6 +164,10 @@ def test_a_duplicate_across_a_cut_counts_once(stack: Stack) -> None:
     assert stack.verify().exact
     stack.batch()
     assert stack.totals() == {"ada": (1, Decimal("1.00"))}
+    monkeypatch.setattr(compute, "FEW", 0)
+    stack.send(event("1"), event("2"))
+    assert stack.count_everything().mode == "incremental"
+    assert stack.totals() == {"ada": (2, Decimal("2.00"))}
 
 
 def test_of_duplicates_in_two_partitions_of_one_micro_batch_the_first_to_arrive_counts(stack: Stack) -> None:

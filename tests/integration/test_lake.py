@@ -11,10 +11,13 @@ import pytest
 from delta.tables import DeltaTable
 
 from app import archive, batch
+from app.commits import newest_commits
 from app.lake import Lake
 from app.model import LakeTable
 from app.postgres import Role
 from tests.integration.conftest import NewStack, Stack, event
+
+JOBS = 16  # of Spark, in a batch
 
 
 class Killed(Exception):
@@ -129,6 +132,25 @@ def test_an_incremental_batch_adds_to_a_table_and_looks_for_what_to_replace_only
     DeltaTable.forPath(stack.spark, path).delete("event_id = '1'")
     assert written(5) == ("Overwrite", True)
     assert stack.table("silver", "event_id") == [("0",), ("2",), ("3",), ("4",), ("5",)]
+
+
+def test_an_incremental_batch_of_one_event_asks_little_of_spark(stack: Stack) -> None:
+    jobs = stack.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs
+    stack.send(event("1"))
+    stack.count_everything()
+    stack.send(event("1"), event("2"))
+    stack.stream()
+    stack.archive()
+    before = jobs()
+
+    assert stack.batch().mode == "incremental"
+
+    assert jobs() - before <= JOBS
+    for table in ("silver", stack.lake.ids_table, "bronze", "none"):
+        path, told = stack.lake.path(table), []
+        if table != "none":
+            told = DeltaTable.forPath(stack.spark, path).history(2).select("version", "userMetadata").collect()
+        assert [(at.version, at.metadata) for at in newest_commits(stack.spark, path, 2)] == told
 
 
 def test_a_batch_of_a_topic_that_nothing_was_read_from_does_not_stop_the_next(stack: Stack) -> None:

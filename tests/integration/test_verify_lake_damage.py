@@ -211,7 +211,7 @@ def test_tables_that_are_older_than_the_published_version_lack_rows(stack: Stack
     older = stack.count_everything().cut
     stack.send(event("2"), b"broken")
     stack.count_everything()
-    stack.lake.derive(events_below(stack.lake, stack.pipeline, older), None, older)
+    stack.lake.derive(events_below(stack.lake, stack.pipeline, older), None, older, 0)
 
     verdict = stack.verify()
 

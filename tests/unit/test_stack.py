@@ -70,20 +70,13 @@ def test_the_jobs_of_the_stack_run_on_this_machine_whatever_the_master(monkeypat
     assert spark.command("batch")[:3] == ["spark-submit", "--master", "local[*]"]
 
 
-@pytest.mark.parametrize("job", spark.JOBS)
-def test_a_job_with_the_first_compiler_alone_has_room_for_all_that_it_compiles(job: str) -> None:
-    (java,) = (words for words in spark.command(job) if "-Dlog4j2" in words)
-
-    assert ("-XX:TieredStopAtLevel=1" in java) == ("-XX:ReservedCodeCacheSize=240m" in java)
-
-
-def test_on_the_cluster_the_same_jobs_have_the_first_compiler_alone() -> None:
+def test_on_the_cluster_the_same_jobs_have_the_second_compiler_late() -> None:
     start = (HOME / "docker/spark/start").read_text()
 
     assert f"if [[ $* != *{spark.JOBS['streaming']}* ]]" in start
-    assert " ".join(spark.FIRST_COMPILER[:2]) in start
+    assert " ".join(spark.LATE_COMPILER[:-1]) in start
     for job in spark.JOBS:
-        assert any("TieredStopAtLevel" in word for word in spark.command(job)) == (job != "streaming")
+        assert any(spark.LATE_COMPILER[0] in word for word in spark.command(job)) == (job != "streaming")
 
 
 def test_all_servers_are_asked_to_stop_before_any_is_waited_for(tmp_path: Path) -> None:

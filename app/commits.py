@@ -1,0 +1,41 @@
+"""The newest commits to a Delta table, read from its log.
+
+Delta's own history is a query over all commits that are kept, and makes a Spark job of it.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+FILES = "[0-9]" * 20 + ".json"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A version of a table, and what its writer has noted on it."""
+
+    version: int
+    metadata: str | None
+
+
+def newest_commits(spark: SparkSession, path: str, most: int) -> list[Commit]:
+    """The last commits to the table at a path, the newest first; none where there is no table."""
+    jvm: Any = spark._jvm
+    log = jvm.org.apache.hadoop.fs.Path(path, "_delta_log")
+    files = log.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    found = files.globStatus(jvm.org.apache.hadoop.fs.Path(log, FILES)) or []  # by name; null where there is no folder
+    newest = (found[number].getPath() for number in range(len(found) - 1, max(len(found) - most, 0) - 1, -1))
+    return [Commit(int(file.getName().removesuffix(".json")), _metadata(jvm, files, file)) for file in newest]
+
+
+def _metadata(jvm: Any, files: Any, path: Any) -> str | None:
+    stream = files.open(path)
+    try:
+        text: str = jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+    finally:
+        stream.close()
+    actions = (json.loads(line) for line in text.splitlines())
+    said: str | None = next((a["commitInfo"].get("userMetadata") for a in actions if "commitInfo" in a), None)
+    return said
