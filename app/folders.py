@@ -5,7 +5,8 @@ Readers list the files of a folder, so what is in it counts. These rules keep ev
 - A micro-batch is written aside. One transaction moves the offsets and names its files as *arriving*; only then are
   they moved to the folders of their dates. What a killed job has left arriving is moved by whoever comes next.
 - A compaction writes new folders beside those that are read. One transaction names them in place of the old ones.
-- The Hive metastore is told after that. It follows what is written here, and holds nothing of its own.
+- The Hive metastore is told after that. It follows what is written here, and holds nothing of its own. How far readers
+  see is noted when it has been told, with nothing left that arrives.
 
 All of it happens under the lock of the definition's row in `tidemark.parquet`.
 """
@@ -49,6 +50,8 @@ class Standing:
     cut: Offsets | None = None
     arriving: list[Arriving] = field(default_factory=list)
     folders: dict[Place, Folder] = field(default_factory=dict)
+    told: bool = False  # whether the metastore has been told of all this just now
+    age: float | None = None  # seconds since the log was read up to the offsets, where that was just now
 
     def of(self, table: str) -> dict[str, Folder]:
         """The folders of a table, by date."""
@@ -135,6 +138,13 @@ class Folders:
                 "arriving": json.dumps([file._asdict() for file in standing.arriving]),
             },
         )
+        if standing.told:
+            cursor.execute(
+                "UPDATE tidemark.parquet SET told_offsets = offsets, told_cut = cut, "
+                "told_at = greatest(told_at, clock_timestamp() - %(age)s * interval '1 second') "
+                "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s",
+                self.key | {"age": standing.age},
+            )
         for (table, date), folder in standing.folders.items():
             if folder != before.get((table, date)):
                 cursor.execute(

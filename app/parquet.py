@@ -169,6 +169,7 @@ class Parquet:
     def tell(self, standing: Standing) -> bool:
         """Tells the metastore where readers find what stands. To be called under the lock. Returns whether it knows."""
         told = [table.tell(standing) for table in self.tables.values()]
+        standing.told = all(told) and standing.published and not standing.arriving
         return all(told)
 
 

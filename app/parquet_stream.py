@@ -1,5 +1,7 @@
 """The query that writes the events of a topic to its Parquet tables, as they come."""
 
+import time
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -50,6 +52,7 @@ class ParquetStream(Firsts):
         Raises:
             OffsetGap: the micro-batch starts above the tables.
         """
+        began = time.monotonic()
         _, end = self.bounds(batch)
         events = events.persist()
         try:
@@ -60,14 +63,18 @@ class ParquetStream(Firsts):
         finally:
             events.unpersist()
         self.committed, self.planned = reached, end
-        self.place()
+        self.place(began)
 
     def _stage(self, events: DataFrame) -> list[Arriving]:
         new = events.filter(~below(self.committed, "_partition", "_offset"))
         return [file for table in self.parquet.tables.values() for file in table.stage(new)]
 
-    def place(self) -> None:
-        """Moves the files that arrive to where readers see them, and tells the metastore of new folders."""
+    def place(self, read: float | None = None) -> None:
+        """Moves the files that arrive to where readers see them, and tells the metastore of new folders.
+
+        `read`: when the log was read up to where the tables stand, by the monotonic clock; None: not now.
+        """
         with self.folders.locked() as standing:
             self.parquet.settle(standing)
             self.parquet.tell(standing)
+            standing.age = None if read is None else time.monotonic() - read

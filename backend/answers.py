@@ -14,6 +14,7 @@ from flask import Response, json, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import NotAcceptable
 
+Status = Mapping[str, Any]  # the fields of `backend.status.Status`
 Form = Literal["application/json", "text/csv"]
 FORMS: tuple[Form, ...] = ("application/json", "text/csv")
 CHUNK = 1_000  # rows that are sent at once
@@ -51,10 +52,11 @@ def form() -> Form:
     return "text/csv" if best == "text/csv" else "application/json"
 
 
-def tag(status: dict[str, Any], sent: Form) -> str:
+def tag(statuses: Iterable[Status], sent: Form) -> str:
     """What changes when an answer to the same question does: its boundary, or how it stands against the targets."""
-    of = [status[name] for name in ("fingerprint", "version", "offsets", "freshness", "batch_late")]
-    return hashlib.sha256(json.dumps([sent, *of]).encode()).hexdigest()[:32]
+    names = ("fingerprint", "version", "cut", "offsets", "freshness", "batch_late")
+    of = [[status[name] for name in names] for status in statuses]
+    return hashlib.sha256(json.dumps([sent, of]).encode()).hexdigest()[:32]
 
 
 def conditional() -> bool:
@@ -67,17 +69,22 @@ def whole(body: Any) -> Response:
     return Response(json.dumps(body), mimetype="application/json")
 
 
-def held(status: dict[str, Any], sent: Form) -> Response | None:
+def held(sent: Form, *statuses: Status) -> Response | None:
     """The answer where the reader holds what would be answered, None where it does not."""
-    etag = tag(status, sent)
+    etag = tag(statuses, sent)
     if not request.if_none_match.contains_weak(etag):
         return None
     return _described(Response(status=304), etag)
 
 
-def made(body: str | Iterator[str], status: dict[str, Any], sent: Form, headers: Mapping[str, str]) -> Response:
-    """An answer, sent at once or as its parts are made."""
-    return _described(Response(body, mimetype=sent, headers=dict(headers)), tag(status, sent))
+def made(body: str | Iterator[str], sent: Form, headers: Mapping[str, str], *statuses: Status) -> Response:
+    """An answer as of these statuses, sent at once or as its parts are made."""
+    return _described(Response(body, mimetype=sent, headers=dict(headers)), tag(statuses, sent))
+
+
+def listed(meta: Any, rows: list[dict[str, Any]], *statuses: Status) -> Response:
+    """Rows as of these statuses in JSON, sent at once."""
+    return made(json.dumps({"meta": meta, "rows": rows}), "application/json", {}, *statuses)
 
 
 def beside(meta: str, following: str | None) -> dict[str, str]:

@@ -12,9 +12,11 @@ from app.external import DATE, columns
 from app.model import AtLeast, LakeTable, Pipeline
 from app.pipelines import select
 from backend import answers
+from backend.database import snapshot
 from backend.lake import lake
 from backend.questions import MAX_LIMIT
 from backend.routes import Endpoint, add
+from backend.status import Status, of_tables, status
 from backend.values import TYPES, WHOLE, Absent, absent, row
 
 DEFAULT_LIMIT = 100
@@ -30,10 +32,12 @@ class Asked(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), WHOLE] = Field(DEFAULT_LIMIT, description="Events at most")
 
 
-class EventsMeta(BaseModel):
-    """What an answer of events says about itself."""
+class EventsMeta(Status):
+    """What an answer of events says about itself: how its table stood before it was read, when it may have had more."""
 
-    pipeline: str
+    cut: dict[str, int] = Field(description="As `compacted`: the rows are the batch layer's below it")
+    offsets: dict[str, int] = Field(description="As `written`: the table has all events below them")
+    fresh_at: datetime | None = Field(description="As `written_at`: all that the log held then is in the table")
     table: str
     columns: dict[str, str]
     limit: int
@@ -85,11 +89,17 @@ def _page(pipeline: Pipeline, table: LakeTable) -> Callable[[Any], Response]:
     types = _shown(pipeline, table)
 
     def page(query: Asked) -> Response:
+        # First how far the table is, then its rows, which have all that is said of it. Where Postgres does not answer
+        # there is neither: the metastore, which knows the table's files, is a database of the same server.
+        with snapshot() as connection:
+            stand = of_tables(status(connection, pipeline))
+        if answer := answers.held("application/json", stand):
+            return answer
         with lake() as cursor:
             rows = newest(cursor, pipeline, table, query.limit + 1, query)
         found = [dict(zip(types, map(_in_utc, one), strict=True)) for one in rows]
-        meta = {"pipeline": pipeline.name, "table": table.name, "columns": types, "limit": query.limit}
-        return answers.whole({"meta": meta | {"truncated": len(found) > query.limit}, "rows": found[: query.limit]})
+        meta = stand | {"table": table.name, "columns": types, "limit": query.limit}
+        return answers.listed(meta | {"truncated": len(found) > query.limit}, found[: query.limit], stand)
 
     page.__doc__ = f"The newest events of {pipeline.name}.{table.name}."
     return page

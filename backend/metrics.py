@@ -20,6 +20,7 @@ GAUGES = {
     "freshness_seconds": "Seconds since the speed layer counted all there was",
     "fresh_within": "Seconds: the target for freshness_seconds",
     "batch_seconds": "Seconds since the batch layer published",
+    "written_seconds": "Seconds since the Parquet tables had all there was",
     "batch_late": "1 where the version is older than its target, and there is more to count",
     "version": "What the batch layer has published last",
     "accepted": "Events in the version",
@@ -54,8 +55,8 @@ class Pipelines(Collector):
             yield gauge
         offsets = GaugeMetricFamily("tidemark_offset", "Counted up to here", labels=["pipeline", "partition", "layer"])
         for row in found:
-            for layer, held in (("batch", row["cut"]), ("speed", row["offsets"])):
-                for partition, offset in held.items():
+            for layer, held in (("batch", row["cut"]), ("speed", row["offsets"]), ("parquet", row["written"])):
+                for partition, offset in (held or {}).items():
                     offsets.add_metric([row["pipeline"], partition, layer], offset)
         yield offsets
 

@@ -68,7 +68,7 @@ def _page(pipeline: Pipeline, view: Viewed) -> Callable[[Any], Response]:
         sent = answers.form()
         if answers.conditional():
             with snapshot() as connection:
-                if answer := answers.held(status(connection, pipeline), sent):
+                if answer := answers.held(sent, status(connection, pipeline)):
                     return answer
         with ExitStack() as opened:
             connection = opened.enter_context(snapshot())
@@ -110,8 +110,8 @@ def _read(connection: Connection, pipeline: Pipeline, view: Viewed, asked: Asked
         last = first[limit - 1] if limit and len(first) > limit else None
         headers = answers.beside(meta, following(dict(zip(types, last, strict=True))) if last else None)
     if len(first) <= at_once:
-        return answers.made("".join(parts), stand, sent, headers)
-    answer = answers.made(parts, stand, sent, headers)
+        return answers.made("".join(parts), sent, headers, stand)
+    answer = answers.made(parts, sent, headers, stand)
     answer.call_on_close(opened.pop_all().close)  # when it has been sent, or is given up
     return answer
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from flask import Response
 from flask_openapi3 import OpenAPI, Tag
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from app.model import QUARANTINE
@@ -14,12 +14,13 @@ from backend import answers
 from backend.database import snapshot
 from backend.lake import lake
 from backend.routes import Endpoint, add
-from backend.status import statuses
+from backend.status import Status, judged, status, statuses
 from backend.values import WHOLE, Absent, Text, absent
 
 TAG = Tag(name="quarantine", description="Events that were not accepted, and why")
 SHOWN = 2_000  # characters of a payload
 MAX_SAMPLES = 100
+COUNTS = "SELECT reason, events FROM {} ORDER BY events DESC, reason"
 
 
 class Reason(BaseModel):
@@ -30,8 +31,11 @@ class Reason(BaseModel):
     events: int
 
 
-class Reasons(RootModel[list[Reason]]):
-    """Of all pipelines."""
+class Reasons(BaseModel):
+    """Of all pipelines that are served."""
+
+    meta: list[Status] = Field(description="Where each of them stands")
+    rows: list[Reason]
 
 
 class Asked(BaseModel):
@@ -56,8 +60,18 @@ class Sample(BaseModel):
     payload: str | None = Field(description=f"As text, the first {SHOWN:,} characters")
 
 
-class Samples(RootModel[list[Sample]]):
+class SamplesMeta(Status):
+    """What an answer of samples says about itself: where the pipeline stood before they were read."""
+
+    layer: Literal["batch"] = Field(description="They have all that was quarantined below the cut")
+    limit: int
+
+
+class Samples(BaseModel):
     """The newest first."""
+
+    meta: SamplesMeta
+    rows: list[Sample]
 
 
 def init_app(app: OpenAPI) -> None:
@@ -67,20 +81,27 @@ def init_app(app: OpenAPI) -> None:
 
 def _reasons() -> Response:
     """How many events were quarantined, by pipeline that is served and reason, as of now."""
-    views = {pipeline.name: served_as(pipeline, QUARANTINE.name) for pipeline in select([])}
     with snapshot() as connection:
         served = statuses(connection)
+        pipelines = [pipeline for pipeline in select([]) if pipeline.name in served]
+        stands = [judged(pipeline, served[pipeline.name]) for pipeline in pipelines]
+        if answer := answers.held("application/json", *stands):
+            return answer
         found = [
-            {"pipeline": name, "reason": reason, "events": events}
-            for name, view in views.items()
-            if name in served
-            for reason, events in connection.execute(text(f"SELECT reason, events FROM {view} ORDER BY 2 DESC, 1"))
+            {"pipeline": pipeline.name, "reason": reason, "events": events}
+            for pipeline in pipelines
+            for reason, events in connection.execute(text(COUNTS.format(served_as(pipeline, QUARANTINE.name))))
         ]
-    return answers.whole(found)
+    return answers.listed(stands, found, *stands)
 
 
 def _samples(asked: Asked) -> Response:
     """Quarantined events as they came, the newest first, as of the last run of the batch job."""
+    pipeline = load(asked.pipeline)
+    with snapshot() as connection:
+        stand = status(connection, pipeline)
+    if answer := answers.held("application/json", stand):
+        return answer
     where, values = ("WHERE _reason = %(reason)s", {"reason": asked.reason}) if asked.reason else ("", None)
     columns: dict[str, Any] = {
         "reason": "_reason", "topic": "_topic", "partition": "_partition", "offset": "_offset", "index": "_index",
@@ -89,8 +110,9 @@ def _samples(asked: Asked) -> Response:
     }  # fmt: skip
     with lake() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(columns.values())} FROM `{load(asked.pipeline).name}`.quarantine {where} "
+            f"SELECT {', '.join(columns.values())} FROM `{pipeline.name}`.quarantine {where} "
             f"ORDER BY arrival DESC, _partition, _offset DESC, _index DESC LIMIT {asked.limit}",
             values,
         )
-        return answers.whole([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()])
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return answers.listed(stand | {"layer": "batch", "limit": asked.limit}, rows, stand)

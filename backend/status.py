@@ -12,11 +12,10 @@ from backend.problems import unavailable
 
 Standing = Literal["ok", "warn", "error"]
 ERROR_AFTER = 3  # times its target: what is older is an error
+SINCE = "round(extract(epoch FROM greatest(clock_timestamp() - {0}, interval '0')), 3)::float8 AS {1}_seconds"
+AGES = {"fresh_at": "freshness", "published_at": "batch", "written_at": "written"}
 STATUS = text(
-    "SELECT *, seconds::float8 AS seconds, "
-    "round(extract(epoch FROM greatest(clock_timestamp() - fresh_at, interval '0')), 3)::float8 AS freshness_seconds, "
-    "round(extract(epoch FROM greatest(clock_timestamp() - published_at, interval '0')), 3)::float8 AS batch_seconds "
-    "FROM serving.status"
+    f"SELECT *, seconds::float8 AS seconds, {', '.join(SINCE.format(*age) for age in AGES.items())} FROM serving.status"
 )
 
 
@@ -44,6 +43,14 @@ class Status(BaseModel):
     batch_seconds: float = Field(description="Since the version was published")
     batch_within: float = Field(description="Seconds: the target for `batch_seconds`, where there is more to count")
     batch_late: bool = Field(description="Whether the version is older than that, and there is more to count")
+    written: dict[str, int] | None = Field(
+        description="For each partition, the offset below which the Parquet tables have all events; null: it has none"
+    )
+    compacted: dict[str, int] | None = Field(
+        description="For each partition, the offset below which they have them as the batch layer does; null: none"
+    )
+    written_at: datetime | None = Field(description="All that the log held then is in the Parquet tables")
+    written_seconds: float | None = Field(description="Since then; null: nothing is written yet")
 
 
 def statuses(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -72,6 +79,17 @@ def judged(pipeline: Pipeline, row: dict[str, Any]) -> dict[str, Any]:
         "fresh_within": fresh,
         "batch_within": batch,
         "batch_late": behind and row["batch_seconds"] > batch,
+    }
+
+
+def of_tables(stand: dict[str, Any]) -> dict[str, Any]:
+    """The same of the rows of the Parquet tables: they have a cut, offsets and an age of their own."""
+    return stand | {
+        "cut": stand["compacted"] or {},
+        "offsets": stand["written"] or {},
+        "fresh_at": stand["written_at"],
+        "freshness_seconds": stand["written_seconds"],
+        "freshness": standing(stand["written_seconds"], stand["fresh_within"]),
     }
 
 

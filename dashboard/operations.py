@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.layers import run
-from dashboard.notices import send, served, told
+from dashboard.notices import age, send, served, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "5s", "10s"
@@ -80,8 +80,8 @@ def _quarantine(here: Sources) -> None:
     found = here.quarantine()
     if not told(found):
         return
-    if found.value:
-        st.dataframe(found.value, hide_index=True, width="stretch")
+    if found.value["rows"]:
+        st.dataframe(found.value["rows"], hide_index=True, width="stretch")
     else:
         st.info("Every event was accepted.")
 
@@ -91,17 +91,20 @@ def _samples(here: Sources, listed: list[dict[str, Any]]) -> None:
     """Quarantined events as they came, read from the lake when they are asked for."""
     left, right = st.columns(2)
     name = left.selectbox("Payloads of the pipeline", [one["name"] for one in listed])
-    reasons = [one["reason"] for one in here.quarantine().value or () if one["pipeline"] == name]
+    found = here.quarantine().value or {"rows": []}
+    reasons = [one["reason"] for one in found["rows"] if one["pipeline"] == name]
     reason = right.selectbox("Reason", reasons, index=None, placeholder="any", key=f"{name} reason")
     if not st.toggle("Show payloads", help="Reads the lake through HiveServer2"):
         return
-    found = here.samples(name, **({"reason": reason} if reason else {}), limit=SAMPLES)
-    if not told(found):
+    read = here.samples(name, **({"reason": reason} if reason else {}), limit=SAMPLES)
+    if not told(read):
         return
-    if found.value:
-        st.dataframe(found.value, hide_index=True, width="stretch")
+    version = f"version {read.value['meta']['version']}, published {age(read.value['meta']['batch_seconds'])}"
+    if read.value["rows"]:
+        st.dataframe(read.value["rows"], hide_index=True, width="stretch")
+        st.caption(f"As of {version}.")
     else:
-        st.info("None, as of the last run of the batch job.")
+        st.info(f"None, as of {version}. Publish another: `spark-submit app/batch_job.py {name}`")
 
 
 @st.fragment(run_every=OFTEN)

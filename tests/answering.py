@@ -60,6 +60,8 @@ STATUS = {
     "batch_seconds": 90.0,
     "batch_within": 3600.0,
     "batch_late": False,
+    "written": None,
+    "written_seconds": None,
 }
 META = STATUS | {"view": "depots", "layer": "merged", "columns": COLUMNS, "limit": 1000}
 ROWS = [
@@ -81,6 +83,11 @@ def rows(found: list[dict[str, Any]], **meta: Any) -> dict[str, Any]:
     """An answer of rows, each with columns of the view of depots or of another."""
     columns = {name: COLUMNS.get(name, "string") for name in found[0]} if found else COLUMNS
     return {"meta": META | {"columns": columns} | meta, "rows": found, "next": None}
+
+
+def quarantined(*found: dict[str, Any]) -> dict[str, Any]:
+    """What the API says of the quarantine."""
+    return {"meta": [STATUS], "rows": found}
 
 
 def metrics(answers: int) -> str:
@@ -107,7 +114,7 @@ class Server:
             "/pipelines/parcels": (200, STATUS),
             "/pipelines/parcels/versions": (200, VERSIONS),
             "/metrics": (200, metrics(0)),
-            "/quarantine": (200, [{"pipeline": "parcels", "reason": "weight_missing", "events": 4}]),
+            "/quarantine": (200, quarantined({"pipeline": "parcels", "reason": "weight_missing", "events": 4})),
         }
         self.serve("depots", 200, rows(ROWS))
         self.serve("depots", 200, rows(BATCH_ROWS, layer="batch"), layer="batch")

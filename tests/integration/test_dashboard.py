@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app.settings import HOME, settings
 from dashboard.log import Partition
 from dashboard.sources import sources
-from tests.answering import BARS, META, NO_POSTGRES, PIPELINES, ROWS, SILENT, STATUS, Server, rows, server
+from tests.answering import BARS, META, NO_POSTGRES, PIPELINES, ROWS, SILENT, STATUS, Server, quarantined, rows, server
 from tests.answering import metrics as metrics_text
 
 __all__ = ["server"]  # a fixture
@@ -322,7 +322,7 @@ def test_before_anything_was_counted_the_pages_name_the_command(server: Server) 
     server.answers["/pipelines/parcels/versions"] = (200, [])
     for view in ("depots", "totals", "quarantine"):
         server.serve(view, 200, rows([], **nothing))
-    server.answers["/quarantine"] = (200, [])
+    server.answers["/quarantine"] = (200, quarantined())
 
     page = pipeline_page().run()
     assert not page.exception
@@ -548,10 +548,14 @@ def test_payloads_are_read_when_they_are_asked_for(server: Server, clock: Clock)
         "The API answers 503: HiveServer2 does not answer"
     ]
     sample = {"reason": "weight_missing", "topic": "parcel-scans", "partition": 0, "offset": 7, "payload": "{}"}
-    server.answers["/quarantine/samples"] = (200, [sample])
+    server.answers["/quarantine/samples"] = (200, {"meta": STATUS, "rows": [sample]})
     clock.now += 60
     page.run()
     assert sample in [row for one in page.dataframe for row in one.value.to_dict("records")]
+    assert "As of version 3, published 90 s ago." in texts(page)
+    server.answers["/quarantine/samples"] = (200, {"meta": STATUS, "rows": []})
+    clock.now += 60
+    assert "None, as of version 3, published 90 s ago. Publish another: `spark-submit" in texts(page.run())
 
 
 @pytest.mark.usefixtures("clock")

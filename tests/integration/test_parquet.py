@@ -167,6 +167,49 @@ def test_a_failure_at_any_step_of_a_micro_batch_shows_nothing_twice_and_loses_no
     assert rows(asked, stack, "large") == dated(FIRST, "3")
 
 
+def test_readers_are_told_how_far_they_see_and_not_how_far_is_written(stack: Stack) -> None:
+    def seen() -> tuple[Any, ...]:
+        """How many messages are in the tables, and how many of them below the cut; whether that is new, and fresh."""
+        asked = "SELECT written, compacted, written_at > now() - interval '1 minute', fresh_at = written_at"
+        ((written, compacted, *ages),) = stack.rows(
+            f"{asked} FROM serving.status WHERE pipeline = '{stack.pipeline.name}'"
+        )
+        counts = [None if offsets is None else sum(offsets.values()) for offsets in (written, compacted)]
+        return *counts, *ages
+
+    assert seen() == (None, None, None, None)
+    stack.send(*on(FIRST, "1"))
+    with Fault(ParquetTable, "place", 1, before=True).happening(), pytest.raises(StreamingQueryException):
+        stack.write_parquet()
+    assert seen() == (0, None, None, None)
+    with Fault(Parquet, "tell", 1, before=True).happening(), pytest.raises(Failed):
+        stack.write_parquet()
+    assert seen() == (0, None, None, None)
+    stack.send(*on(SECOND, "2"))
+    stack.write_parquet()
+    assert seen() == (2, None, True, None)
+    stack.stream()
+    stack.archive()
+    stack.owner("UPDATE tidemark.parquet SET told_at = now() - interval '1 hour'")
+    assert seen() == (2, None, True, True)  # what is counted is there: no older than the count
+    with Fault(Parquet, "tell", 2, before=True).happening(), pytest.raises(Failed):
+        stack.batch()
+    assert seen()[:2] == (2, None)
+    stack.batch()
+    assert seen()[:2] == (2, 2)
+    stack.send(*on(FIRST, "3"))
+    stack.stream()
+    assert seen() == (2, 2, False, False)
+
+
+def test_nobody_is_told_of_a_definition_before_it_is_published(stack: Stack) -> None:
+    other = stack.define(lake=(PARQUET[0],))
+    stack.send(*on(FIRST, "1"))
+    other.write_parquet()
+    told = "SELECT told_offsets FROM tidemark.parquet WHERE fingerprint = %s AND pipeline = %s"
+    assert stack.owner(told, other.pipeline.fingerprint, stack.pipeline.name) == [({},)]
+
+
 def test_a_batch_compacts_and_keeps_what_has_come_since_its_cut(asked: Any, stack: Stack) -> None:
     for number in range(3):
         stack.send(*on(FIRST, f"{number}"), *on(SECOND, f"1{number}"))

@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.versions import Version, Versions
 from backend import create_app
 
+NO_POSTGRES = "postgresql://127.0.0.1:1/tidemark"  # where none answers
 VIEW = f"/pipelines/{PIPELINE.name}/views/clients"
 
 

@@ -15,7 +15,7 @@ from app.postgres import Role, connect
 from app.settings import Settings
 from backend import create_app
 from backend.database import POOL_SIZE
-from tests.integration.backend.conftest import VIEW, altered, get
+from tests.integration.backend.conftest import NO_POSTGRES, VIEW, Layers, altered, get
 
 PROBLEM = "application/problem+json"
 
@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 @pytest.fixture
 def unreachable(database: Settings) -> FlaskClient:
     """An API whose Postgres is not there."""
-    return create_app(database.model_copy(update={"pg_url": "postgresql://127.0.0.1:1/tidemark"})).test_client()
+    return create_app(database.model_copy(update={"pg_url": NO_POSTGRES})).test_client()
 
 
 def test_pipelines_are_listed_with_their_views_and_the_quarantine(client: FlaskClient) -> None:
@@ -41,8 +41,8 @@ def test_pipelines_are_listed_with_their_views_and_the_quarantine(client: FlaskC
     assert {"kind": "bars", "view": "clients", "x": "client", "y": "total"}.items() <= chart.items()
 
 
-@pytest.mark.usefixtures("layers")
-def test_a_pipeline_tells_where_it_stands(client: FlaskClient) -> None:
+def test_a_pipeline_tells_where_it_stands(client: FlaskClient, layers: Layers) -> None:
+    layers.look()
     found = get(client, f"/pipelines/{PIPELINE.name}").body
 
     assert (found["pipeline"], found["fingerprint"]) == (PIPELINE.name, PIPELINE.fingerprint)

@@ -15,8 +15,9 @@ from app.model import LakeTable
 from app.pipelines.space import PIPELINE
 from app.settings import Settings
 from backend import create_app
+from backend.status import Status
 from embedded.hive import HiveServer
-from tests.integration.backend.conftest import get
+from tests.integration.backend.conftest import NO_POSTGRES, get
 from tests.integration.backend.described import ask, inject
 from tests.integration.conftest import NewStack, Stack
 
@@ -74,13 +75,16 @@ def test_the_newest_events_come_first_whatever_number_is_asked_for(
     assert ids(client, "/objects", date=DATES[1]) == [19, 13, 7, 1]
     assert ids(client, "/objects", date="2026-01-03") == []
     body = get(client, "/objects", limit="1").body
-    assert body["meta"] == {
-        "pipeline": stack.pipeline.name,
-        "table": "all",
-        "columns": {"arrival": "timestamp"} | {column.name: column.type for column in PIPELINE.columns},
-        "limit": 1,
-        "truncated": True,
-    }
+    assert (
+        body["meta"].items()
+        >= {
+            "pipeline": stack.pipeline.name,
+            "table": "all",
+            "columns": {"arrival": "timestamp"} | {column.name: column.type for column in PIPELINE.columns},
+            "limit": 1,
+            "truncated": True,
+        }.items()
+    )
     row = body["rows"][0]
     assert row.pop("arrival").endswith("Z")
     assert row == OBSERVED | {
@@ -91,6 +95,52 @@ def test_the_newest_events_come_first_whatever_number_is_asked_for(
         "hazardous": False,
         "event_time": "2026-01-08T09:00:23.250000Z",
     }
+
+
+def test_events_come_with_what_their_table_has_and_not_with_what_is_counted(client: FlaskClient, stack: Stack) -> None:
+    stack.send(*map(observed, range(3)))
+    stack.count_everything()
+    stack.write_parquet()
+    stack.send(observed(3))
+    stack.write_parquet()
+    meta = get(client, "/objects").body["meta"]
+
+    assert set(Status.model_fields) < set(meta)
+    assert (meta["version"], sum(meta["cut"].values()), sum(meta["offsets"].values())) == (1, 3, 4)
+    assert (meta["cut"], meta["offsets"]) == (meta["compacted"], meta["written"])
+    assert 0 <= meta["freshness_seconds"] == meta["written_seconds"] < 60
+    assert (meta["freshness"], meta["fresh_at"]) == ("ok", meta["written_at"])
+    stack.owner("UPDATE tidemark.parquet SET told_at = now() - interval '10 minutes'")
+    stack.send(observed(4))
+    stack.stream()
+    late = get(client, "/objects").body["meta"]
+    assert (late["freshness"], sum(late["offsets"].values())) == ("error", 4)
+
+
+def test_who_holds_the_events_is_told_so_until_more_are_written_and_hive_is_not_asked(
+    client: FlaskClient, stack: Stack
+) -> None:
+    stack.send(observed(1))
+    stack.write_parquet()
+    held = {"If-None-Match": client.get("/objects").headers["ETag"]}
+    with patch("backend.events.lake", side_effect=AssertionError):
+        assert client.get("/objects", headers=held).status_code == 304
+    stack.send(observed(2))
+    stack.write_parquet()
+
+    assert client.get("/objects", headers=held).status_code == 200
+
+
+def test_without_postgres_the_answer_is_a_503_although_hive_answers(stack: Stack, hive_server: HiveServer) -> None:
+    assert hive_server.running
+    stack.send(observed(1))
+    stack.write_parquet()
+    with patch("backend.events.select", return_value=[stack.pipeline]):
+        app = create_app(stack.settings.model_copy(update={"pg_url": NO_POSTGRES}))
+    failed = get(app.test_client(), "/objects")
+
+    assert (failed.status, failed.kind) == (503, PROBLEM)
+    assert "Postgres does not answer" in failed.body["detail"]
 
 
 def test_before_the_first_event_the_table_is_said_to_be_missing(client: FlaskClient) -> None:

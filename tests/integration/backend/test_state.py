@@ -1,5 +1,6 @@
 """How the stack is doing: freshness, metrics, the quarantine's counts, and the description of the API."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -7,12 +8,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.pipelines import names
+from app.pipelines import load, names
 from app.pipelines.transactions import PIPELINE
+from app.postgres import Role, connect
 from app.settings import Settings
 from backend import create_app
 from backend.status import judged, standing
-from tests.integration.backend.conftest import VIEW, Layers, get
+from tests.integration.backend.conftest import NO_POSTGRES, VIEW, Layers, get
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,26 @@ def test_metrics_count_answers_and_tell_where_the_pipelines_stand(client: FlaskC
     assert found["tidemark_offset", "speed", "0", PIPELINE.name] >= 4
 
 
+def test_metrics_tell_how_far_the_parquet_tables_are(client: FlaskClient, database: Settings) -> None:
+    key = ("space", load("space").fingerprint)
+    with closing(connect(database, Role.MIGRATE)) as owner, owner.cursor() as cursor:
+        owner.autocommit = True
+        cursor.execute(
+            "INSERT INTO tidemark.parquet (pipeline, fingerprint, told_offsets, told_at) "
+            "VALUES (%s, %s, %s, now() - interval '1 hour')",
+            (*key, '{"0": 7}'),
+        )
+        try:
+            found = metrics(client)
+        finally:
+            cursor.execute("DELETE FROM tidemark.parquet WHERE (pipeline, fingerprint) = (%s, %s)", key)
+
+    assert found["tidemark_offset", "parquet", "0", "space"] == 7
+    assert found["tidemark_written_seconds", "space"] >= 0
+
+
 def test_metrics_say_when_postgres_does_not_answer(database: Settings) -> None:
-    nobody = database.model_copy(update={"pg_url": "postgresql://127.0.0.1:1/tidemark"})
+    nobody = database.model_copy(update={"pg_url": NO_POSTGRES})
     found = metrics(create_app(nobody).test_client())
 
     assert found["tidemark_postgres_up",] == 0
@@ -75,7 +95,21 @@ def test_metrics_say_when_postgres_does_not_answer(database: Settings) -> None:
 
 
 def test_the_quarantine_is_counted_by_pipeline_and_reason(client: FlaskClient) -> None:
-    assert get(client, "/quarantine").body == []
+    found = get(client, "/quarantine").body
+
+    assert found["rows"] == []
+    assert [one["pipeline"] for one in found["meta"]] == names()
+
+
+def test_who_holds_the_counts_of_the_quarantine_is_told_so_until_something_is_counted(
+    client: FlaskClient, layers: Layers
+) -> None:
+    first = client.get("/quarantine")
+    held = {"If-None-Match": first.headers["ETag"]}
+
+    assert client.get("/quarantine", headers=held).status_code == 304
+    layers.add(ada=(1, "1.10"))
+    assert client.get("/quarantine", headers=held).status_code == 200
 
 
 def test_the_description_names_every_endpoint_and_no_other(app: Flask, client: FlaskClient) -> None:

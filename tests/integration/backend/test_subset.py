@@ -59,13 +59,16 @@ def test_the_freshness_of_the_others_is_unknown(client: FlaskClient) -> None:
 
 def test_what_is_quarantined_is_counted_for_those_that_are_served(client: FlaskClient, empty: Settings) -> None:
     counted = get(client, "/quarantine")
-    assert (counted.status, counted.body) == (200, [])
+    assert (counted.status, counted.body["rows"]) == (200, [])
     few, many = {"reason": "not_json", "count": 2}, {"reason": "missing: kind", "count": 3}
     for pipeline in select(SERVED):
         Layers(empty).count(pipeline, quarantine=[few, many])
     Layers(empty).count(load("space"), quarantine=[many])
 
-    assert get(client, "/quarantine").body == [
+    found = get(client, "/quarantine").body
+    assert [one["pipeline"] for one in found["meta"]] == SERVED
+    assert found["meta"][1]["offsets"] == get(client, "/pipelines/space").body["offsets"] == {"0": 3}
+    assert found["rows"] == [
         {"pipeline": name, "reason": reason, "events": events}
         for name, reason, events in (
             ("housing", "missing: kind", 3), ("housing", "not_json", 2),
