@@ -12,7 +12,11 @@ from backend.problems import unavailable
 
 Standing = Literal["ok", "warn", "error"]
 ERROR_AFTER = 3  # times its target: what is older is an error
-SINCE = "round(extract(epoch FROM greatest(clock_timestamp() - {0}, interval '0')), 3)::float8 AS {1}_seconds"
+# Null where there is no moment: greatest() alone would pass over it, and say that it is now.
+SINCE = (
+    "CASE WHEN {0} IS NOT NULL THEN "
+    "round(extract(epoch FROM greatest(clock_timestamp() - {0}, interval '0')), 3)::float8 END AS {1}_seconds"
+)
 AGES = {"fresh_at": "freshness", "published_at": "batch", "written_at": "written"}
 STATUS = text(
     f"SELECT *, seconds::float8 AS seconds, {', '.join(SINCE.format(*age) for age in AGES.items())} FROM serving.status"

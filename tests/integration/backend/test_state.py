@@ -48,6 +48,15 @@ def test_every_pipeline_is_judged(client: FlaskClient, layers: Layers) -> None:
     assert (found[PIPELINE.name]["freshness"], found[PIPELINE.name]["fresh_within"]) == ("ok", 60)
 
 
+def test_what_was_never_counted_is_not_fresh(client: FlaskClient, database: Settings) -> None:
+    with closing(connect(database, Role.MIGRATE)) as owner, owner, owner.cursor() as cursor:
+        cursor.execute("UPDATE tidemark.ledger SET checked_at = NULL WHERE pipeline = 'housing'")
+    found = {one["pipeline"]: one for one in get(client, "/freshness").body}["housing"]
+
+    assert (found["freshness"], found["freshness_seconds"]) == ("error", None)
+    assert ("tidemark_freshness_seconds", "housing") not in metrics(client)
+
+
 def metrics(client: FlaskClient) -> dict[tuple[str, ...], float]:
     text = client.get("/metrics").text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
