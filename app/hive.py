@@ -1,30 +1,59 @@
 """Connections to HiveServer2, with the password of HIVE_USER and an end to every wait."""
 
+import math
 import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import thrift_sasl
 from pyhive import hive
 from thrift.transport.TSocket import TSocket
+from thrift.transport.TTransport import TTransportException
 
 from app.postgres import password
 from app.settings import Settings
 
 
+class Socket(TSocket):  # type: ignore[misc]
+    """A socket on which no wait is longer than `seconds`, and all end at `end`, by the monotonic clock."""
+
+    def __init__(self, host: str, port: int, seconds: float, end: float) -> None:
+        super().__init__(host, port)
+        self.seconds = seconds
+        self.end = end
+
+    def open(self) -> None:
+        self._limit()
+        super().open()
+
+    def read(self, sz: int) -> bytes:
+        self._limit()
+        return bytes(super().read(sz))
+
+    def write(self, buff: bytes) -> None:
+        self._limit()
+        super().write(buff)
+
+    def _limit(self) -> None:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TTransportException(TTransportException.TIMED_OUT, "all the time that there was is over")
+        self.setTimeout(min(self.seconds, left) * 1000)
+
+
 class Session:
-    """A session of HiveServer2. No answer may take longer than `seconds`.
+    """A session of HiveServer2. No answer may take longer than `seconds`, and none come after `end`; see `end_by`.
 
     Raises:
         FileNotFoundError: there is no password.
         thrift.transport.TTransport.TTransportException: HiveServer2 does not answer, or refuses the password.
     """
 
-    def __init__(self, settings: Settings, seconds: float) -> None:
+    def __init__(self, settings: Settings, seconds: float, end: float = math.inf) -> None:
         secret = password(settings, settings.hive_user)
-        self._socket = TSocket(settings.hive_server_host, settings.hive_server_port)
-        self._socket.setTimeout(seconds * 1000)
+        self._socket = Socket(settings.hive_server_host, settings.hive_server_port, seconds, end)
 
         def client() -> object:
             host, user = settings.hive_server_host, settings.hive_user
@@ -44,6 +73,10 @@ class Session:
             pyhive.exc.OperationalError: HiveServer2 refuses a statement.
         """
         return self._connection.cursor()
+
+    def end_by(self, end: float) -> None:
+        """Ends all waits of the session at a moment of the monotonic clock, until another is given."""
+        self._socket.end = end
 
     @property
     def lost(self) -> bool:

@@ -1,7 +1,10 @@
 """Reading the tables of the lake, through HiveServer2: few at once, so that no other answer waits for theirs."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import BoundedSemaphore
 from typing import Any
@@ -17,7 +20,8 @@ from app.hive import Session
 from app.settings import Settings
 from backend.problems import login_refused, unavailable
 
-ANSWER_SECONDS = 30  # that an answer of HiveServer2 may take
+ANSWER_SECONDS = 30  # that a request may wait for a session and for all its statements
+_end: ContextVar[float] = ContextVar("end", default=math.inf)  # of that, by the monotonic clock
 SESSIONS = 2
 REQUESTS = 4  # that have a session or wait for one, each on a thread of the server
 
@@ -29,7 +33,7 @@ class Lake:
         self.places = BoundedSemaphore(REQUESTS)
         self.silent_since: datetime | None = None
         self.pool = QueuePool(
-            lambda: Session(settings, ANSWER_SECONDS),  # type: ignore[arg-type]
+            lambda: Session(settings, ANSWER_SECONDS, _end.get()),  # type: ignore[arg-type]
             pool_size=SESSIONS,
             max_overflow=0,
             timeout=ANSWER_SECONDS,
@@ -50,18 +54,20 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 @contextmanager
 def lake() -> Iterator[Any]:
-    """A cursor (DB-API) on the tables `<pipeline>.<table>`.
+    """A cursor (DB-API) on the tables `<pipeline>.<table>`, for ANSWER_SECONDS.
 
     Raises:
         ServiceUnavailable: too many read the lake already.
-        thrift.transport.TTransport.TTransportException: HiveServer2 does not answer.
+        thrift.transport.TTransport.TTransportException: HiveServer2 does not answer, or not all in time.
         pyhive.exc.OperationalError: HiveServer2 refuses a statement.
     """
     held: Lake = current_app.extensions["lake"]
     if not held.places.acquire(blocking=False):
         raise unavailable(f"{REQUESTS} requests read the lake or wait for that; ask again")
+    end = _end.set(time.monotonic() + ANSWER_SECONDS)
     try:
         with _session(held.pool) as session:
+            session.end_by(_end.get())
             yield session.cursor()
         held.silent_since = None
     except Refused:
@@ -71,6 +77,7 @@ def lake() -> Iterator[Any]:
         held.silent_since = None if login_refused(error) else held.silent_since or datetime.now(UTC)
         raise
     finally:
+        _end.reset(end)
         held.places.release()
 
 

@@ -5,29 +5,35 @@ import re
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from pyhive.exc import OperationalError
+from sqlalchemy import event
+from thrift.transport.TTransport import TTransportException
 
 from app.settings import Settings
 from backend import create_app
-from backend.lake import SESSIONS, lake
+from backend.lake import ANSWER_SECONDS, SESSIONS, lake
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import Answer, get
 
 PROBLEM = "application/problem+json"
 
 
-def ask(settings: Settings, statement: str) -> Answer:
-    """What an API with a page that reads the lake answers."""
+def ask(settings: Settings, *statements: str) -> Answer:
+    """What an API with a page that reads the lake answers: the rows of all statements."""
     app = create_app(settings)
 
     def page() -> list[list[object]]:
+        rows = []
         with lake() as cursor:
-            cursor.execute(statement)
-            return [list(row) for row in cursor.fetchall()]
+            for statement in statements:
+                cursor.execute(statement)
+                rows += [list(row) for row in cursor.fetchall()]
+        return rows
 
     app.add_url_rule("/lake", view_func=page)
     try:
@@ -121,6 +127,41 @@ def test_a_hiveserver2_that_is_silent_is_waited_for_and_no_longer(
 
     assert failed.status == 503
     assert re.search(r"longer than the API waits, and has not answered since 20\d\d-.*Z; ", failed.body["detail"])
+
+
+@pytest.mark.usefixtures("hive_server")
+def test_all_statements_of_a_request_end_together(database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.lake.ANSWER_SECONDS", 5)
+    a_second = "SELECT java_method('java.lang.Thread', 'sleep', 1000L)"
+    assert ask(database, a_second).status == 200
+    failed = ask(database, *[a_second] * 10)
+
+    assert (failed.status, failed.kind) == (503, PROBLEM)
+    assert "longer than the API waits" in failed.body["detail"]
+    assert connections(database.hive_server_port) == 0
+
+
+@pytest.mark.usefixtures("hive_server")
+@pytest.mark.parametrize("when", ["connect", "checkout"], ids=["to be opened", "for another request"])
+def test_the_wait_for_a_session_is_a_part_of_it(database: Settings, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    now = [1_000.0]
+    for module in ("app.hive", "backend.lake"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: now[0]))
+    app = create_app(database)
+    pool = app.extensions["lake"].pool
+
+    def wait(*_: object) -> None:
+        now[0] += ANSWER_SECONDS
+
+    event.listen(pool, when, wait)
+    for _ in range(2):
+        with app.app_context(), pytest.raises(TTransportException) as error, lake() as cursor:
+            cursor.execute("SELECT 1")
+        assert error.value.type == TTransportException.TIMED_OUT
+    event.remove(pool, when, wait)
+    with app.app_context(), lake() as cursor:
+        cursor.execute("SELECT 1")  # another request has all its time
+    pool.dispose()
 
 
 def test_another_password_is_a_503_that_names_the_settings(
