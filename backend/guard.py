@@ -26,6 +26,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-site",
 }
 
+ASKED = ["Authorization", "If-None-Match"]  # headers that the pages of another site may send
 EXPOSED = ["ETag", "Retry-After", META, NEXT]  # headers that the pages of another site may read
 
 
@@ -50,7 +51,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(_each_once)
     if settings.api_cors_origins:
         origins = settings.api_cors_origins.split(",")
-        CORS(app, origins=origins, methods=["GET", "HEAD"], allow_headers=["Authorization"], expose_headers=EXPOSED)
+        CORS(app, origins=origins, methods=["GET", "HEAD"], allow_headers=ASKED, expose_headers=EXPOSED)
 
 
 def tokens(settings: Settings) -> list[str]:

@@ -88,13 +88,13 @@ def test_a_browser_may_ask_without_a_token_what_a_named_site_may_ask(database: S
     asked = {
         "Origin": "https://one.example",
         "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": "authorization",
+        "Access-Control-Request-Headers": "authorization, if-none-match",
     }
     allowed = client.options(VIEW, headers=asked)
 
     assert allowed.status_code == 200
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://one.example"
-    assert allowed.headers["Access-Control-Allow-Headers"].lower() == "authorization"
+    assert allowed.headers["Access-Control-Allow-Headers"].lower() == "authorization, if-none-match"
     assert client.get(VIEW, headers=asked).status_code == 401
     assert client.options(VIEW).data == b""
 
