@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from html import escape
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ def recent(rows: Sequence[Row], most: int) -> list[Row]:
 
 def ordered(found: list[Part], order: Iterable[str]) -> list[Part]:
     """The bars of `order` first, also those that no row has; then the others as they come."""
-    order = list(order)
+    order = [_text(x) for x in order]
     by = {part.x: part for part in found}
     first = [by.get(x) or Part(x, NOTHING, NOTHING) for x in order]
     return [*first, *(part for part in found if part.x not in order)]
@@ -225,7 +226,7 @@ def scatter(rows: Iterable[Row], x: str, y: str, mark: str | None, label: str | 
             figure.add_scatter(
                 x=[_number(row[x]) for row in some], y=[_number(row[y]) for row in some], mode="markers", name=name,
                 marker=look | {"line": {"color": OUTLINE, "width": 1}},
-                text=[row[label] if label else "" for row in some],
+                text=[_text(row[label]) if label else "" for row in some],
                 hovertemplate=f"%{{text}}<br>{x} %{{x}}<br>{y} %{{y}}<extra></extra>",
             )  # fmt: skip
     figure.update_xaxes(title=x)
@@ -291,7 +292,8 @@ def _number(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return "(none)" if value is None else str(value)
+    """A value of an event as a text that Plotly shows as it is: it would take tags and entities for markup."""
+    return "(none)" if value is None else escape(str(value), quote=False)
 
 
 def _moment(value: str) -> datetime:

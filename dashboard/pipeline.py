@@ -1,5 +1,6 @@
 """The page of one pipeline: key figures, its charts, and the rows of its views. It is the same page for all."""
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,7 @@ from dashboard.sources import Sources, sources
 OFTEN, SELDOM = "2s", "5s"
 LIMIT = 1_000  # rows of a table
 SHORT = 10_000  # a number that is as large has no digits after its point
+MARKUP = re.compile(r"[!-/:-@\[-`{-~]")  # what Streamlit may take for Markdown unless a backslash is before it
 LAYERS = ("merged", "batch", "speed")
 
 
@@ -97,12 +99,12 @@ def _rows(here: Sources, listed: dict[str, Any]) -> None:
 
 
 def figure(value: Any, kind: str) -> str:
-    """A value as a figure: numbers with separators, decimals with two digits while they are small."""
+    """A value as a figure: numbers with separators, decimals with two digits while small, texts as they are."""
     if value is None:
         return "none"
     if kind == "decimal":
         return f"{float(value):,.2f}" if abs(float(value)) < SHORT else f"{float(value):,.0f}"
-    return f"{value:,}" if kind in ("int", "bigint") else str(value)
+    return f"{value:,}" if kind in ("int", "bigint") else MARKUP.sub(r"\\\g<0>", str(value))
 
 
 def by_partition(offsets: dict[str, int]) -> str:

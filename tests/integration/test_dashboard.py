@@ -127,6 +127,13 @@ def test_a_pipeline_is_shown_with_its_boundary_and_its_figures() -> None:
 
 
 @pytest.mark.usefixtures("clock")
+def test_a_figure_that_is_a_text_is_no_markup(server: Server) -> None:
+    server.serve("totals", 200, rows([{"depot": "[north](north) **a_1**: 5 €", "count": 3}]))
+
+    assert metrics(pipeline_page().run())["depot"] == r"\[north\]\(north\) \*\*a\_1\*\*\: 5 €"
+
+
+@pytest.mark.usefixtures("clock")
 def test_a_chart_shows_what_each_layer_gives() -> None:
     (figure,) = figures(pipeline_page().run())
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_part_that_is_taken_away_is_said_as_such() -> None:
     assert part.told == "batch 120 − speed 3 = 117"
     drawn = traces(figures.ranking([part], "products", 2))
     assert (drawn["batch"].x, drawn["speed"].x) == ((117.0,), (0,))
+
+
+@pytest.mark.parametrize("key", ['<a href="https://other.example">y</a>', "<b>x", "x<br>y", "<", "&lt;"])
+def test_a_key_is_shown_as_it_is_and_no_markup(key: str) -> None:
+    """Plotly takes tags for markup, and shows a character for its entity."""
+    found = figures.ordered(parts([{"key": key, "n": 2}], [{"key": key, "n": 1}], "key", "n"), [key])
+    drawn = (figures.bars(found, "n", 7), figures.bars(found, "n", 7, share=True), figures.ranking(found, "n", 7))
+
+    assert len(found) == 1
+    for trace in (trace for one in drawn for trace in one.data):
+        (at,) = trace.y if isinstance(trace.y[0], str) else trace.x
+        assert ("<" in at, unescape(at)) == (False, key)
+        if trace.customdata is not None:
+            assert trace.customdata[0] == f"{at}<br>batch 1 + speed 1 = 2"
+        if trace.text is not None:
+            assert trace.text[0] == f"<b>{at}</b> 100.0%"
+    (points,) = figures.scatter([{"x": 1, "y": 2, "name": key}], "x", "y", None, "name").data
+    assert ("<" in points.text[0], unescape(points.text[0])) == (False, key)
 
 
 def test_the_speed_layers_part_is_hatched_and_the_cut_is_labelled() -> None:
