@@ -64,7 +64,8 @@ def plotted(here: Visit) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("dark", PHONE)])
+@pytest.mark.parametrize("width", [1280, PHONE])
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_whole_in_both_themes_and_on_a_phone(url: str, opened: Browser, theme: Theme, width: int) -> None:
     with visit(opened, url, theme, width) as here:
         here.open("")
