@@ -9,11 +9,12 @@ RATE_OVER = 60  # seconds at least, where as much has been seen: several micro-b
 
 
 class Seen(NamedTuple):
-    """A pipeline at a moment (seconds since 1970): messages in Kafka, counted, and how fresh it was."""
+    """A pipeline at a moment (seconds since 1970): messages in Kafka, counted, written for Hive; how fresh it was."""
 
     at: float
     sent: int | None
     counted: int
+    written: int | None
     freshness: float | None
 
 
@@ -27,11 +28,12 @@ class History:
     def add(self, name: str, status: dict[str, Any], sent: int | None, at: float) -> None:
         """Keeps what is new, and no more than a second apart."""
         counted = sum(status["offsets"].values())
+        written = None if status["written"] is None else sum(status["written"].values())
         with self._lock:
             seen = self._seen.setdefault(name, deque())
             if seen and at - seen[-1].at < 1:
                 return
-            seen.append(Seen(at, sent, counted, status["freshness_seconds"]))
+            seen.append(Seen(at, sent, counted, written, status["freshness_seconds"]))
             while at - seen[0].at > SECONDS:
                 seen.popleft()
 
@@ -40,7 +42,7 @@ class History:
             return list(self._seen.get(name, ()))
 
     def rate(self, name: str, field: str) -> float | None:
-        """Messages a second by which `sent` or `counted` has grown lately; None until that was seen."""
+        """Messages a second by which `sent`, `counted` or `written` has grown lately; None until that was seen."""
         seen = [one for one in self.of(name) if getattr(one, field) is not None]
         if not seen:
             return None

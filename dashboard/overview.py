@@ -94,6 +94,7 @@ def picture(found: list[Standing], here: Sources) -> str:
     worst = max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None))
     silent = _silent([one.status for one in found])
     counted, published = silent or f"counted {age(oldest)}", silent or f"published {age(batch)}"
+    in_tables = [one for one in found if (one.status.value or {}).get("written") is not None]
     last = max((at for one in found if (at := here.history.sent_at(one.name)) is not None), default=None)
     arrived = "none seen to come yet" if last is None else f"the last {age(max(time.time() - last, 0))}"
     read = here.pace()
@@ -109,6 +110,7 @@ def picture(found: list[Standing], here: Sources) -> str:
                  f"{_rate(found, here, 'counted')}, {counted}", "speed")
         + _stage("Batch layer", f"{_count(cut, 'below the cut')}, {_count(since, 'behind')}",
                  f"{_batch_rate(found, here)}, {published}", "batch")
+        + (_lake(in_tables, here, silent) if in_tables else "")
         + "</div>"
         + _TO
         + _stage("Merged views", "Postgres: batch + speed", said(worst))
@@ -117,6 +119,17 @@ def picture(found: list[Standing], here: Sources) -> str:
                  f"half of them within {'…' if pace.half is None else f'{pace.half * 1000:g}'} ms")
         + "</div>"
     )  # fmt: skip
+
+
+def _lake(found: list[Standing], here: Sources, silent: str) -> str:
+    """The stage of the Parquet tables, of the pipelines that have some."""
+    stands = [one.status.value for one in found]
+    written, waiting = sum(sum(stand["written"].values()) for stand in stands), [one.above("written") for one in found]
+    lag = None if None in waiting else sum(one or 0 for one in waiting)
+    ages = [stand["written_seconds"] for stand in stands]
+    of = silent or f"written {age(None if None in ages else max(ages))}"
+    return _stage("Lake, for Hive", f"{_count(written, 'written')}, {_count(lag, 'waiting')}",
+                  f"{_rate(found, here, 'written')}, {of}")  # fmt: skip
 
 
 _TO = '<div class="to" aria-hidden="true">→</div>'

@@ -35,10 +35,14 @@ class Standing(NamedTuple):
     @property
     def lag(self) -> int | None:
         """Messages in Kafka that no layer has counted."""
+        return self.above("offsets")
+
+    def above(self, field: str) -> int | None:
+        """Messages in Kafka from the offsets on that a field of the status names."""
         if self.ends is None or self.status.value is None:
             return None
-        counted: dict[str, int] = self.status.value["offsets"]
-        return sum(max(end - counted.get(partition, 0), 0) for partition, end in self.ends.items())
+        taken: dict[str, int] = self.status.value[field]
+        return sum(max(end - taken.get(partition, 0), 0) for partition, end in self.ends.items())
 
 
 class Sources:

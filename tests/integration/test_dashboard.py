@@ -573,19 +573,24 @@ def test_the_overview_draws_a_tidemark_and_says_it_in_words() -> None:
     assert all(stage in html(page) for stage in ("Kafka", "Speed layer", "Batch layer", "Merged views", "API"))
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("written", [None, 1_190])
 def test_each_stage_has_its_rate_its_lag_and_its_age(
-    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch, written: int | None
 ) -> None:
+    def stand(counted: int, more: int = 0) -> dict[str, Any]:
+        tables = {"written": {"0": written + more}, "written_seconds": 4.0} if written else {}
+        return STATUS | {"offsets": {"0": counted}} | tables
+
     now = Clock(1_780_000_000.0)
     for module in ("overview", "sources"):
         monkeypatch.setattr(f"dashboard.{module}.time", SimpleNamespace(time=now))
     ends = iter(range(1_250, 10_000, 60))
     monkeypatch.setattr("dashboard.sources.partitions", lambda *_: [Partition("parcel-scans", 0, 0, next(ends))])
+    server.answers["/pipelines/parcels"] = (200, stand(1_250))
     overview_page().run()
     for passed in (clock, now):
         passed.now += 20
-    server.answers["/pipelines/parcels"] = (200, STATUS | {"offsets": {"0": 1290}})
+    server.answers["/pipelines/parcels"] = (200, stand(1_290, more=100))
     server.answers["/metrics"] = (200, metrics_text(240))
     page = overview_page().run()
 
@@ -595,6 +600,7 @@ def test_each_stage_has_its_rate_its_lag_and_its_age(
         "Kafka: 1,310 messages | 3 a second, 20 waiting",
         "Speed layer: 1,190 since the cut, 20 waiting | 2 a second, counted 1 s ago",
         "Batch layer: 150 below the cut, 1,190 behind | 7 a second in its last run, published 90 s ago",
+        *(["Lake, for Hive: 1,290 written, 20 waiting | 5 a second, written 4 s ago"] if written else []),
         "Merged views: Postgres: batch + speed | ● fresh · 1 s ago",
         "API: 12 a second, to all who ask | half of them within 5 ms",
     ]

@@ -103,7 +103,7 @@ def test_what_was_asked_for_long_ago_is_forgotten(shared: Shared) -> None:
 
 
 def status(counted: int, freshness: float | None = 1.0) -> dict[str, Any]:
-    return {"offsets": {"0": counted}, "freshness_seconds": freshness}
+    return {"offsets": {"0": counted}, "freshness_seconds": freshness, "written": None}
 
 
 def test_a_rate_is_of_the_last_seconds() -> None:
