@@ -1,9 +1,10 @@
-"""What the page of Kafka asks of the broker: where topics begin and end, and their newest messages."""
+"""What the page of Kafka asks of the broker: where topics begin and end, and their messages."""
 
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
@@ -16,7 +17,7 @@ SHOWN = 2_000  # characters of a message
 
 
 class LogError(Exception):
-    """Kafka does not answer; the message says where it was asked."""
+    """Kafka does not answer, or not what it is asked for; the message says where, and what to do."""
 
 
 class Partition(NamedTuple):
@@ -55,18 +56,43 @@ def newest(servers: str, topic: str, most: int) -> list[Message]:
         LogError: Kafka does not answer.
     """
     with _consumer(servers) as consumer:
-        read: list[Message] = []
-        for _, number, first, end in _found(consumer, [topic]):
-            one, start = TopicPartition(topic, number), max(first, end - most)
-            consumer.assign([one])
-            consumer.seek(one, start)
-            # A poll that gives nothing has waited for as long as an answer may take.
-            while start < end and (records := consumer.poll(timeout_ms=SECONDS * 1000, max_records=most)):
-                for record in records.get(one, []):
-                    arrived = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-                    read.append(Message(number, record.offset, arrived, _text(record.key), _text(record.value)))
-                    start = record.offset + 1
-    return sorted(read, key=lambda message: message.arrived, reverse=True)[:most]
+        found = [_read(consumer, one, max(one.first, one.end - most), most) for one in _found(consumer, [topic])]
+    return sorted(chain(*found), key=lambda message: message.arrived, reverse=True)[:most]
+
+
+def since(servers: str, topic: str, partition: int, offset: int, most: int) -> list[Message]:
+    """The messages of a partition from an offset on, at most so many, as they came.
+
+    Raises:
+        LogError: Kafka does not answer, or the offset is not one of the partition's.
+    """
+    with _consumer(servers) as consumer:
+        one = next((one for one in _found(consumer, [topic]) if one.partition == partition), None)
+        if one is None:
+            raise LogError(f"The topic {topic} has no partition {partition}. Choose another")
+        if not one.first <= offset <= one.end:
+            raise LogError(
+                f"Partition {partition} of {topic} begins at offset {one.first} and ends before {one.end}: {offset} is "
+                "none of its. Choose another"
+            )
+        return _read(consumer, one, offset, most)
+
+
+def _read(consumer: KafkaConsumer, partition: Partition, start: int, most: int) -> list[Message]:
+    at, read = TopicPartition(partition.topic, partition.partition), list[Message]()
+    consumer.assign([at])
+    consumer.seek(at, start)
+    # A poll that gives nothing has waited for as long as an answer may take.
+    while (
+        start < partition.end
+        and len(read) < most
+        and (records := consumer.poll(timeout_ms=SECONDS * 1000, max_records=most))
+    ):
+        for record in records.get(at, []):
+            arrived = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+            read.append(Message(record.partition, record.offset, arrived, _text(record.key), _text(record.value)))
+            start = record.offset + 1
+    return read[:most]
 
 
 def _found(consumer: KafkaConsumer, topics: Iterable[str]) -> list[Partition]:

@@ -60,16 +60,30 @@ def _lag(here: Sources) -> None:
 
 @st.fragment
 def _messages(here: Sources, listed: list[dict[str, Any]]) -> None:
-    """The newest messages of a topic, read when they are asked for."""
+    """Messages of a topic, read when they are asked for: the newest, or those of a partition from an offset on."""
     left, right = st.columns(2)
     topic = left.selectbox("Messages of the topic", [one["topic"] for one in listed])
-    most = right.number_input("Newest", min_value=1, max_value=MOST, value=DEFAULT)
+    most = int(right.number_input("At most", min_value=1, max_value=MOST, value=DEFAULT))
+    held = {one.partition: one for one in here.topics().value or () if one.topic == topic}
+    left, right = st.columns(2)
+    partition = left.selectbox("Partition", held, index=None, placeholder="all", key=f"{topic} partition")
+    # Its bounds move while messages come and go, and a field whose bounds change forgets what was written in it.
+    offset = right.number_input(
+        "From the offset on", 0, value=None, placeholder="the newest", key=f"{topic} offset", disabled=partition is None
+    )
     st.button("Read again")
-    read = here.messages(topic, int(most))
+    start = None
+    if partition is not None:
+        one = held[partition]
+        st.caption(f"Partition {partition} begins at offset {one.first:,} and ends before {one.end:,}.")
+        start = (partition, max(one.first, one.end - most) if offset is None else int(offset))
+    read = here.messages(topic, most, start)
     if not told(read):
         return
     if read.value:
         st.dataframe([message._asdict() for message in read.value], hide_index=True, width="stretch")
+    elif start and offset is not None:
+        st.info(f"Partition {partition} of `{topic}` holds no message from offset {offset} on. Choose one before it")
     else:
         name = next(one["name"] for one in listed if one["topic"] == topic)
         st.info(f"The topic `{topic}` holds no message. To see some, {send(name)}")

@@ -12,7 +12,7 @@ from app.settings import Settings, settings
 from dashboard.answers import Answers, Pace, counted, pace
 from dashboard.api import ANSWER_SECONDS, LAKE_SECONDS, Api, ApiError
 from dashboard.history import History
-from dashboard.log import LogError, newest, partitions
+from dashboard.log import LogError, Message, newest, partitions, since
 from dashboard.shared import Reading, Shared
 
 ALL = 10_000  # rows: the most that the API gives at once
@@ -123,8 +123,13 @@ class Sources:
         topics = sorted({one["topic"] for one in self.served()})
         return self._read(("topics", *topics), lambda: partitions(self.servers, topics), LogError, of="Kafka")
 
-    def messages(self, topic: str, most: int) -> Reading:
-        return self._read(("messages", topic, most), lambda: newest(self.servers, topic, most), LogError, of="Kafka")
+    def messages(self, topic: str, most: int, start: tuple[int, int] | None) -> Reading:
+        """Messages of a topic: the newest, or those from where they are to start on, a partition and an offset."""
+
+        def read() -> list[Message]:
+            return newest(self.servers, topic, most) if start is None else since(self.servers, topic, *start, most)
+
+        return self._read(("messages", topic, most, start), read, LogError, of="Kafka")
 
     def standings(self) -> list[Standing]:
         """All pipelines that are served; what is seen of them is remembered."""
