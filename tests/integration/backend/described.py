@@ -1,10 +1,15 @@
 """Asking an endpoint what its description allows, or what it does not."""
 
+import csv
+import io
+import json
+from http import HTTPStatus
 from typing import Any
 
 import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 EXAMPLES = 200  # of each endpoint and kind
@@ -15,14 +20,25 @@ INJECTED = (
 
 
 def ask(app: Flask, path: str, mode: GenerationMode) -> None:
+    """Asks for an answer in any of the forms that are described."""
     operation = schemathesis.openapi.from_wsgi("/openapi.json", app)[path]["GET"]
+    forms = app.api_doc["paths"][path]["get"]["responses"]["200"]["content"]  # type: ignore[attr-defined]
+    answered = set()
 
-    @given(operation.as_strategy(generation_mode=mode))
+    @given(operation.as_strategy(generation_mode=mode), st.sampled_from(list(forms)))
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-    def check(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate()
+    def check(case: schemathesis.Case[Any], form: str) -> None:
+        response = case.call_and_validate(headers={"Accept": form})
+        if response.status_code == HTTPStatus.OK:
+            answered.add(form)
+            assert response.headers["content-type"][0].startswith(form)
+            if form == "text/csv":
+                names, *rows = csv.reader(io.StringIO(response.text))
+                assert names == list(json.loads(response.headers["tidemark-meta"][0])["columns"])
+                assert {len(row) for row in rows} <= {len(names)}
 
     check()
+    assert answered == set(forms) or mode == GenerationMode.NEGATIVE
 
 
 def inject(app: Flask, path: str, **needed: str) -> None:
