@@ -14,7 +14,7 @@ from flask import Response, json, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import NotAcceptable
 
-Status = Mapping[str, Any]  # the fields of `backend.status.Status`
+Stand = Mapping[str, Any]  # where a pipeline stands: the fields of `backend.status.Status`
 Form = Literal["application/json", "text/csv"]
 FORMS: tuple[Form, ...] = ("application/json", "text/csv")
 CHUNK = 1_000  # rows that are sent at once
@@ -52,10 +52,10 @@ def form() -> Form:
     return "text/csv" if best == "text/csv" else "application/json"
 
 
-def tag(statuses: Iterable[Status], sent: Form) -> str:
+def tag(stands: Iterable[Stand], sent: Form) -> str:
     """What changes when an answer to the same question does: its boundary, or how it stands against the targets."""
     names = ("fingerprint", "version", "cut", "offsets", "freshness", "batch_late")
-    of = [[status[name] for name in names] for status in statuses]
+    of = [[stand[name] for name in names] for stand in stands]
     return hashlib.sha256(json.dumps([sent, of]).encode()).hexdigest()[:32]
 
 
@@ -69,22 +69,22 @@ def whole(body: Any) -> Response:
     return Response(json.dumps(body), mimetype="application/json")
 
 
-def held(sent: Form, *statuses: Status) -> Response | None:
+def held(sent: Form, *stands: Stand) -> Response | None:
     """The answer where the reader holds what would be answered, None where it does not."""
-    etag = tag(statuses, sent)
+    etag = tag(stands, sent)
     if not request.if_none_match.contains_weak(etag):
         return None
     return _described(Response(status=304), etag)
 
 
-def made(body: str | Iterator[str], sent: Form, headers: Mapping[str, str], *statuses: Status) -> Response:
-    """An answer as of these statuses, sent at once or as its parts are made."""
-    return _described(Response(body, mimetype=sent, headers=dict(headers)), tag(statuses, sent))
+def made(body: str | Iterator[str], sent: Form, headers: Mapping[str, str], *stands: Stand) -> Response:
+    """An answer as of where the pipelines stand, sent at once or as its parts are made."""
+    return _described(Response(body, mimetype=sent, headers=dict(headers)), tag(stands, sent))
 
 
-def listed(meta: Any, rows: list[dict[str, Any]], *statuses: Status) -> Response:
-    """Rows as of these statuses in JSON, sent at once."""
-    return made(json.dumps({"meta": meta, "rows": rows}), "application/json", {}, *statuses)
+def listed(meta: Any, rows: list[dict[str, Any]], *stands: Stand) -> Response:
+    """Rows as of where the pipelines stand, in JSON, sent at once."""
+    return made(json.dumps({"meta": meta, "rows": rows}), "application/json", {}, *stands)
 
 
 def beside(meta: str, following: str | None) -> dict[str, str]:
