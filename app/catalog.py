@@ -4,6 +4,8 @@ The metastore holds names and places, and no data: what it has lost, the next st
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -14,6 +16,8 @@ from app.external import DATE, columns, create_database, create_table, literal
 from app.model import LakeTable, Pipeline
 
 logger = logging.getLogger(__name__)
+ALL = -1  # partitions, to the metastore
+SPARK_SCHEMA = "spark.sql.sources.schema"  # Spark's copy of the columns; where there is none, it takes them as they are
 
 
 class CatalogError(Exception):
@@ -66,8 +70,9 @@ class Catalog:
     def partition(self, table: LakeTable, root: str, places: dict[str, str]) -> bool:
         """Makes the partitions of a Parquet table those in `places`: {date: folder}. Others are forgotten.
 
-        A partition that moves is in its new folder from one instant to the next. The metastore is asked where anything
-        differs from what it was told last; where it does not answer, that is a warning, and the next call tries again.
+        Those that move are all in their new folders from one instant to the next, and none goes before, also where the
+        columns change. The metastore is asked where anything differs from what it was told last; where it does not
+        answer, that is a warning, and the next call tries again.
         Returns whether it knows them now.
         """
         if self._told.get(table.name) == places:
@@ -82,30 +87,64 @@ class Catalog:
 
     def _partition(self, table: LakeTable, root: str, places: dict[str, str]) -> None:
         name = f"`{self.database}`.`{table.name}`"
-        expected = [*columns(self.pipeline, table), (DATE, "date")]
-        if self._location(table.name) is not None and self.spark.table(name).dtypes != expected:
-            self._forget(table.name)
+        must = [*columns(self.pipeline, table), (DATE, "date")]
+        if self._location(table.name) is not None and self.spark.table(name).dtypes[-1:] != must[-1:]:
+            self._forget(table.name)  # it is no table of this kind
         self._make_database()
         self.spark.sql(create_table(self.pipeline, table, root))
-        known = self._partitions(table.name)
+        held = self.spark.table(name).dtypes
+        both = [column for column in held if column in must]
+        with self._client() as client:
+            # Until every date is in a folder of this definition, a column that only one of two definitions has is an
+            # error to ask for: where the files do not have it, it would be null.
+            if both != held:
+                self._set_columns(client, table.name, both[:-1])
+            known = {found.getValues()[0]: found for found in client.listPartitions(self.database, table.name, ALL)}
+            added = [f"{_of(date)} LOCATION {literal(path)}" for date, path in places.items() if date not in known]
+            if added:
+                self.spark.sql(f"ALTER TABLE {name} ADD IF NOT EXISTS {' '.join(added)}")
+            self._move(client, table.name, [(known[date], path) for date, path in places.items() if date in known])
+            if both != must:
+                self._set_columns(client, table.name, must[:-1])
         for date in known.keys() - places.keys():
-            self.spark.sql(f"ALTER TABLE {name} DROP IF EXISTS PARTITION (`{DATE}` = DATE '{date}')")
-        for date, path in places.items():
-            partition = f"PARTITION (`{DATE}` = DATE '{date}')"
-            if date not in known:
-                self.spark.sql(f"ALTER TABLE {name} ADD IF NOT EXISTS {partition} LOCATION {literal(path)}")
-            elif known[date] != path:
-                self.spark.sql(f"ALTER TABLE {name} {partition} SET LOCATION {literal(path)}")
+            self.spark.sql(f"ALTER TABLE {name} DROP IF EXISTS {_of(date)}")
 
-    def _partitions(self, table: str) -> dict[str, str]:
-        """The folder of each partition that the metastore has."""
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        """The metastore itself: Spark's own client cannot change the columns of a table and its partitions at once."""
         jvm: Any = self.spark._jvm
-        found = self._tables.listPartitions(self.database, table, jvm.scala.Option.empty())
-        partitions = [found.apply(number) for number in range(found.size())]
-        return {
-            partition.spec().apply(DATE): jvm.org.apache.hadoop.fs.Path(partition.location()).toString()
-            for partition in partitions
-        }
+        hadoop = self.spark._jsparkSession.sessionState().newHadoopConf()
+        client = jvm.org.apache.hadoop.hive.metastore.HiveMetaStoreClient(
+            jvm.org.apache.hadoop.hive.conf.HiveConf(hadoop, hadoop.getClass())
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def _set_columns(self, client: Any, table: str, to: list[tuple[str, str]]) -> None:
+        """Gives a table other columns, and each of its partitions, which Hive reads by its own: in one transaction."""
+        api: Any = self.spark._jvm.org.apache.hadoop.hive.metastore.api  # type: ignore[union-attr]
+        changed = client.getTable(self.database, table)
+        changed.getSd().setCols([api.FieldSchema(name, kind, None) for name, kind in to])
+        for key in [key for key in changed.getParameters() if key.startswith(SPARK_SCHEMA)]:
+            del changed.getParameters()[key]
+        client.alter_table(self.database, table, changed, True)
+
+    def _move(self, client: Any, table: str, to: list[tuple[Any, str]]) -> None:
+        """Points partitions to other folders, in one transaction."""
+        moved = []
+        for partition, path in to:
+            if self._path(partition.getSd().getLocation()) != path:
+                partition.getSd().setLocation(path)
+                moved.append(partition)
+        if moved:
+            client.alter_partitions(self.database, table, moved)
+
+    def _path(self, location: Any) -> str:
+        """A place as Hadoop spells it."""
+        jvm: Any = self.spark._jvm
+        return str(jvm.org.apache.hadoop.fs.Path(location))
 
     def rows(self, table: str) -> DataFrame:
         """The rows that readers of `<database>.<table>` get now.
@@ -134,12 +173,15 @@ class Catalog:
         """Where the metastore has a table; None: it has none of this name."""
         if not self._tables.tableExists(self.database, table):
             return None
-        jvm: Any = self.spark._jvm
-        return str(jvm.org.apache.hadoop.fs.Path(self._tables.getTable(self.database, table).location()))
+        return self._path(self._tables.getTable(self.database, table).location())
 
     @property
     def _tables(self) -> Any:
         return self.spark._jsparkSession.sharedState().externalCatalog()
+
+
+def _of(date: str) -> str:
+    return f"PARTITION (`{DATE}` = DATE '{date}')"
 
 
 def _said(error: Py4JJavaError | PySparkException) -> str:

@@ -36,6 +36,8 @@ def configuration(at: Settings) -> dict[str, str]:
         "datanucleus.connectionPool.maxPoolSize": str(CONNECTIONS),
         "datanucleus.schema.autoCreateAll": "false",
         "hive.metastore.warehouse.dir": warehouse(at),
+        # Of Parquet files a column is read by its name, so another may stand where it stood.
+        "hive.metastore.disallow.incompatible.col.type.changes": "false",
         # A table's numbers are read from its files when they are asked for.
         "hive.stats.autogather": "false",
     }

@@ -5,18 +5,20 @@ import json
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
+from pyhive.exc import OperationalError
 from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
 
-from app.catalog import CatalogError
+from app.catalog import Catalog, CatalogError
 from app.compaction import Compaction
 from app.create_tables import LAKE, script
 from app.folders import Folders
@@ -356,6 +358,68 @@ def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stac
     other.count_everything()
     other.batch()
     assert {path.name.partition("-")[0] for path in root(other).iterdir()} <= {other.pipeline.fingerprint, "_arriving"}
+
+
+class Looked:
+    """A client of the metastore, after each call of which someone looks."""
+
+    def __init__(self, client: Any, look: Callable[[], None]) -> None:
+        self._client = client
+        self._look = look
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            result = getattr(self._client, name)(*arguments)
+            self._look()
+            return result
+
+        return call
+
+
+def test_readers_of_a_table_whose_columns_change_see_all_dates_of_one_definition_and_no_value_go(
+    asked: Any, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dates = [f"2026-01-0{day}" for day in range(1, 5)]
+    for date in dates:
+        stack.send(*on(date, f"{date}a", amount="10.00"), *on(date, f"{date}b"))
+    stack.write_parquet()
+    # The time comes where a text was, which is no other type of the same column.
+    other = stack.define(lake=(PARQUET[0], replace(PARQUET[1], where="true", columns=("event_time", "event_id"))))
+    seen: list[list[tuple[str, str]]] = []
+    nulls: set[tuple[bool]] = set()
+    sql, client = SparkSession.sql, Catalog._client
+
+    def look() -> None:
+        seen.append(rows(asked, stack, "large"))
+        for column in ("amount", "event_time"):  # of the old definition alone, and of the new one
+            with suppress(OperationalError):
+                asked.execute(f"SELECT {column} IS NULL FROM {stack.pipeline.name}.large")
+                nulls.update(asked.fetchall())
+
+    def sql_and_look(spark: SparkSession, statement: str) -> Any:
+        result = sql(spark, statement)
+        look()
+        return result
+
+    @contextmanager
+    def looked(catalog: Catalog) -> Iterator[Looked]:
+        with client(catalog) as given:
+            yield Looked(given, look)
+
+    other.stream()
+    other.archive()
+    look()
+    with monkeypatch.context() as patched:
+        patched.setattr(SparkSession, "sql", sql_and_look)
+        patched.setattr(Catalog, "_client", looked)
+        other.batch(full=True)
+    look()
+    before, after = [(date, f"{date}a") for date in dates], [(date, f"{date}{of}") for date in dates for of in "ab"]
+    assert all(one in (before, after) for one in seen)
+    assert (seen[0], seen[-1], nulls) == (before, after, {(False,)})
+    with client(other.lake.catalog) as given:
+        of_a_date = given.getPartition(stack.pipeline.name, "large", [FIRST]).getSd().getCols()
+    assert [column.getName() for column in of_a_date][4:] == ["event_time", "event_id"]
 
 
 def test_a_restored_postgres_is_mended_by_a_full_batch(asked: Any, stack: Stack) -> None:
