@@ -21,7 +21,7 @@ SPARK_SCHEMA = "spark.sql.sources.schema"  # Spark's copy of the columns; where 
 
 
 class CatalogError(Exception):
-    """The Hive metastore does not answer, or lacks a table."""
+    """The Hive metastore does not answer."""
 
 
 class Catalog:
@@ -146,20 +146,39 @@ class Catalog:
         jvm: Any = self.spark._jvm
         return str(jvm.org.apache.hadoop.fs.Path(location))
 
-    def rows(self, table: str) -> DataFrame:
-        """The rows that readers of `<database>.<table>` get now.
+    def rows(self, table: str) -> DataFrame | None:
+        """The rows that readers of `<database>.<table>` get now; None: the metastore has no such table.
 
         Raises:
-            CatalogError: the metastore does not answer, or has no such table.
+            CatalogError: it does not answer.
         """
         name = f"`{self.database}`.`{table}`"
-        try:
+        with self._answering(table):
+            if self._location(table) is None:
+                return None
             self.spark.catalog.refreshTable(name)
             return self.spark.table(name)
+
+    def places(self, table: str) -> dict[str, str]:
+        """The folder of each date of a Parquet table that readers are pointed to.
+
+        Raises:
+            CatalogError: the metastore does not answer.
+        """
+        with self._answering(table), self._client() as client:
+            if self._location(table) is None:
+                return {}
+            found = client.listPartitions(self.database, table, ALL)
+            return {partition.getValues()[0]: self._path(partition.getSd().getLocation()) for partition in found}
+
+    @contextmanager
+    def _answering(self, table: str) -> Iterator[None]:
+        try:
+            yield
         except (Py4JJavaError, PySparkException) as error:
             raise CatalogError(
                 f"{self.database}.{table} cannot be read by its name in the Hive metastore: {_said(error)}. Start the "
-                "metastore at HIVE_METASTORE_URI, and the streaming job, which registers the table"
+                "metastore at HIVE_METASTORE_URI"
             ) from error
 
     def _make_database(self) -> None:

@@ -19,6 +19,7 @@ from app.catalog import Catalog
 from app.external import DATE, columns
 from app.folders import Arriving, Folder, Standing
 from app.lake import Lake, LakeError
+from app.measures import POSITION
 from app.model import LakeTable, Pipeline
 from app.tables import declared
 
@@ -55,7 +56,11 @@ class ParquetTable:
 
     def is_gone(self, file: Arriving, folder: str) -> bool:
         """Whether a file is neither where it was written nor in a folder below the table's."""
-        return not any(map(self._files.exists, self._way(file, folder)))
+        return not self.found(file, folder)
+
+    def found(self, file: Arriving, folder: str) -> list[str]:
+        """Where a file is now: where it was written, in a folder below the table's, or, while it is moved, both."""
+        return [path.toString() for path in self._way(file, folder) if self._files.exists(path)]
 
     def _way(self, file: Arriving, folder: str) -> tuple[Any, Any]:
         source = self._path(file.file)
@@ -130,8 +135,14 @@ class ParquetTable:
         """Tells the metastore where readers find each date, if they see this definition. Returns whether it knows."""
         if not standing.published:
             return True
-        places = {date: f"{self.root}/{folder.path}" for date, folder in standing.of(self.name).items()}
-        return self.catalog.partition(self.table, self.root, places)
+        return self.catalog.partition(self.table, self.root, self._places(standing))
+
+    def is_told(self, standing: Standing) -> bool:
+        """Whether the metastore points readers to the folders of what stands."""
+        return self.catalog.places(self.name) == self._places(standing)
+
+    def _places(self, standing: Standing) -> dict[str, str]:
+        return {date: f"{self.root}/{folder.path}" for date, folder in standing.of(self.name).items()}
 
 
 class Parquet:
@@ -150,16 +161,31 @@ class Parquet:
             LakeError: a file cannot be moved, or is gone, as after Postgres was restored.
         """
         for file in standing.arriving:
-            place = (file.table, file.date)
-            found = standing.folders.get(place)
-            path = found.path if found else f"{self.pipeline.fingerprint}/{DATE}={file.date}"
-            table = self.tables[file.table]
+            table, path = self.tables[file.table], self._folder(file, standing)
             if anew and table.is_gone(file, path):
                 logger.warning("%s is gone; its rows are written anew", file.file)
                 continue
             table.place(file, path)
-            standing.folders[place] = Folder(path, standing.offsets)
+            standing.folders[file.table, file.date] = Folder(path, standing.offsets)
         standing.arriving = []
+
+    def _folder(self, file: Arriving, standing: Standing) -> str:
+        """Where a file that arrives is moved to."""
+        found = standing.folders.get((file.table, file.date))
+        return found.path if found else f"{self.pipeline.fingerprint}/{DATE}={file.date}"
+
+    def arriving(self, table: str, standing: Standing) -> DataFrame | None:
+        """The positions of the rows of a table that arrive, whether their files have been moved or not; None: no rows.
+
+        To be called under the lock. What it returns no longer needs the files.
+        """
+        files = [
+            found
+            for file in standing.arriving
+            if file.table == table
+            for found in self.tables[table].found(file, self._folder(file, standing))
+        ]
+        return self.tables[table].read(files).select(*POSITION).localCheckpoint() if files else None
 
     def clear(self) -> None:
         """Deletes the files that are written and do not arrive: a killed job has left them."""
@@ -171,6 +197,10 @@ class Parquet:
         told = [table.tell(standing) for table in self.tables.values()]
         standing.told = all(told) and standing.published and not standing.arriving
         return all(told)
+
+    def is_told(self, standing: Standing) -> bool:
+        """Whether the metastore points readers to what stands."""
+        return all(table.is_told(standing) for table in self.tables.values())
 
 
 def _date_of(path: str) -> str:

@@ -49,7 +49,7 @@ def _verify_events(lake: Lake, cut: Offsets, found: Findings) -> None:
         for table, expected in zip(together, digests(events, ((t.where, t.columns) for t in together)), strict=True):
             at, must = held[table], table.rows(events)
             rows = must.limit(0) if at is None else at.rows
-            _require_columns(lake, table.name, rows, must)
+            require_columns(lake, table.name, rows, must)
             found.add(table.name, *compared(rows, must, POSITION, expected))
 
 
@@ -63,7 +63,7 @@ def _verify_view(lake: Lake, ledger: Ledger, settings: Settings, table: str, fou
         at, version, published = _with_version(lake, ledger, table)
         must = of_version(lake.spark, settings, Relation(lake.pipeline, view), version)
         rows = must.limit(0) if at is None else at.rows
-        _require_columns(lake, table, rows, must)
+        require_columns(lake, table, rows, must)
         outcome = compared(rows, must, view.identity)
         if not outcome[1] or published == _published(ledger):
             break
@@ -89,7 +89,8 @@ def _published(ledger: Ledger) -> int:
     return published.version if published else 0
 
 
-def _require_columns(lake: Lake, table: str, rows: DataFrame, must: DataFrame) -> None:
+def require_columns(lake: Lake, table: str, rows: DataFrame, must: DataFrame) -> None:
+    """Raises a LakeError where a table has not the columns that it must have."""
     if rows.dtypes != must.dtypes:
         raise LakeError(
             f"the lake table {table} of {lake.pipeline.name} has the columns {_listed(rows)}; expected: "

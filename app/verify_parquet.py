@@ -1,4 +1,12 @@
-"""Proves the Parquet tables of a pipeline: compares what readers of Hive get with a recount of the master dataset."""
+"""Proves the Parquet tables of a pipeline: compares what readers of Hive get with a recount of the master dataset.
+
+It finishes nothing that a job has begun, and tells the metastore nothing: that would mend what it is to find.
+"""
+
+from dataclasses import dataclass
+
+import tenacity
+from pyspark.sql import DataFrame
 
 from app.batch import wait_until_archived
 from app.comparison import compared
@@ -10,36 +18,61 @@ from app.ledger import Ledger
 from app.measures import POSITION
 from app.parquet import Parquet
 from app.settings import Settings
+from app.verify_lake import require_columns
 
-TRIES = 3  # while batches compact the tables meanwhile
+
+@dataclass(frozen=True)
+class Seen:
+    """What stood at one instant, and for each table what readers got then, and the positions of what arrived."""
+
+    standing: Standing
+    rows: dict[str, DataFrame | None]
+    arriving: dict[str, DataFrame | None]
 
 
 def verify_parquet(lake: Lake, ledger: Ledger, settings: Settings, found: Findings) -> None:
-    """Compares every Parquet table up to where the streaming job has written. Right also while the jobs go on.
+    """Compares every Parquet table up to where it is written, but for what arrives. Right also while the jobs go on.
 
     Raises:
-        LakeError: the master dataset does not reach as far within ARCHIVE_WAIT seconds.
+        LakeError: the master dataset does not reach as far within ARCHIVE_WAIT seconds, or a table has other columns.
         CatalogError: the Hive metastore does not answer.
     """
-    folders, parquet = Folders(ledger), Parquet(lake)
+    parquet = Parquet(lake)
     if not parquet.tables:
         return
-    for _ in range(TRIES):
-        with folders.locked() as standing:
-            parquet.settle(standing)
-            parquet.tell(standing)
-        wait_until_archived(lake, ledger, standing.offsets, settings.archive_wait)
-        all_of_them = _compared(lake, parquet, standing)
-        # A later batch may know of an earlier duplicate of an event that this recount has.
-        if all_of_them.exact or folders.read().cut == standing.cut:
-            break
-    found.take(all_of_them)
+    seen = _seen(ledger, parquet, settings.archive_wait)
+    wait_until_archived(lake, ledger, seen.standing.offsets, settings.archive_wait)
+    end = (seen.standing.cut or {}) | seen.standing.offsets  # the cut counts the lines of files too
+    events = events_below(lake, lake.pipeline, end)
+    for name, table in parquet.tables.items():
+        must, rows, arriving = table.rows(events), seen.rows[name], seen.arriving[name]
+        held = must.limit(0) if rows is None else rows.filter(below(end, "_partition", "_offset"))
+        require_columns(lake, name, held, must)
+        if arriving is not None:  # a killed job may have moved a part of it
+            held, must = (side.join(arriving, list(POSITION), how="left_anti") for side in (held, must))
+        found.add(name, *compared(held, must, POSITION))
 
 
-def _compared(lake: Lake, parquet: Parquet, standing: Standing) -> Findings:
-    end = (standing.cut or {}) | standing.offsets  # the cut counts the lines of files too
-    events, found = events_below(lake, lake.pipeline, end), Findings()
-    for table in parquet.tables.values():
-        rows = lake.catalog.rows(table.name).filter(below(end, "_partition", "_offset"))
-        found.add(table.name, *compared(rows, table.rows(events), POSITION))
-    return found
+def _seen(ledger: Ledger, parquet: Parquet, seconds: int) -> Seen:
+    """What readers get. While a batch runs that has named its folders and not told the metastore, waits until it has.
+
+    After so many seconds it is what they get all the same: the metastore may lack what this batch knows nothing of.
+    """
+
+    def look() -> tuple[Seen, bool]:
+        running = ledger.is_claimed("batch")  # one that begins now cannot name folders before the lock is had
+        with Folders(ledger).locked() as standing:
+            seen = Seen(
+                standing,
+                {name: parquet.tables[name].catalog.rows(name) for name in parquet.tables},
+                {name: parquet.arriving(name, standing) for name in parquet.tables},
+            )
+            return seen, not running or parquet.is_told(standing)
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda looked: not looked[1]),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(1),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+    return retrying(look)[0]

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,17 +15,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from pyhive.exc import OperationalError
-from pyspark.errors import StreamingQueryException
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 
 from app.catalog import Catalog, CatalogError
 from app.compaction import Compaction
 from app.create_tables import LAKE, script
-from app.folders import Folders
+from app.folders import Folders, Standing
 from app.hive import cursor
 from app.model import LakeTable
 from app.parquet import Parquet, ParquetTable
 from app.settings import Settings
+from app.verify import Verdict
 from embedded.hive import HiveServer, Metastore
 from tests.faults.definition import PARQUET
 from tests.integration.conftest import NewStack, Stack, event
@@ -533,6 +534,70 @@ def test_verify_says_which_rows_of_a_parquet_table_are_not_as_they_must_be(stack
             stack.verify()
     finally:
         metastore.start()
+
+
+def test_verify_names_the_rows_of_a_date_that_the_metastore_was_not_told_and_tells_it_nothing(stack: Stack) -> None:
+    stack.send(*on(FIRST, "1"))
+    stack.write_parquet()
+    stack.send(*on(FIRST, "2"), *on(SECOND, "3"))
+    with patch.object(Catalog, "_partition", side_effect=PySparkException("the metastore is away")):
+        stack.write_parquet()
+    stack.stream()
+    stack.archive()
+    for _ in range(2):
+        (found,) = stack.verify().lake.differences
+        assert (found.name, found.held, json.loads(found.recount or "")["event_id"]) == ("all", None, "3")
+    stack.write_parquet()
+    assert stack.verify().exact
+
+
+def test_verify_expects_no_row_of_a_file_that_arrives_and_moves_none(stack: Stack, asked: Any) -> None:
+    third = "2026-01-03"
+    stack.send(*on(FIRST, "1"), *on(SECOND, "2"))
+    stack.write_parquet()
+    stack.send(*on(FIRST, "3"), *on(SECOND, "4", "4", "1"), *on(third, "5"))
+    with Fault(ParquetTable, "place", 2, before=False).happening(), pytest.raises(StreamingQueryException):
+        stack.write_parquet()
+    seen = rows(asked, stack)
+    assert len(seen) in (3, 4)  # of two files that were moved, one may be of the date that readers know nothing of
+    stack.stream()
+    stack.archive()
+    assert stack.verify().exact
+    assert rows(asked, stack) == seen
+    (left,) = root(stack).glob("_arriving/*/*/*/*.parquet")
+    left.rename(left.with_name("gone"))
+    (found,) = stack.verify().lake.differences
+    of_the_file = {f"date={FIRST}": "3", f"date={SECOND}": "4", f"date={third}": "5"}[left.parent.name]
+    assert (found.held, json.loads(found.recount or "")["event_id"]) == (None, of_the_file)
+    left.with_name("gone").rename(left)
+    stack.write_parquet()
+    assert rows(asked, stack) == dated(FIRST, "1", "3") + dated(SECOND, "2", "4") + dated(third, "5")
+
+
+def test_verify_waits_for_a_batch_that_has_named_its_folders_to_tell_the_metastore(stack: Stack) -> None:
+    stack.send(*on(FIRST, "1"))
+    stack.stream()
+    stack.archive()
+    told, locked, calls = threading.Event(), Folders.locked, itertools.count(1)
+    verdicts: list[Verdict] = []
+
+    def verify_meanwhile(folders: Folders) -> AbstractContextManager[Standing]:
+        if next(calls) == 4:  # of the batch, which has named its folders with the third, and tells with this one
+            verifying.start()
+            assert told.wait(SECONDS)
+        return locked(folders)
+
+    def is_told(parquet: Parquet, standing: Standing) -> bool:
+        found = does_know(parquet, standing)
+        told.set()
+        return found
+
+    verifying = threading.Thread(target=lambda: verdicts.append(stack.verify()))
+    does_know = Parquet.is_told
+    with patch.object(Folders, "locked", verify_meanwhile), patch.object(Parquet, "is_told", is_told):
+        stack.batch()
+        verifying.join(SECONDS)
+    assert [verdict.exact for verdict in verdicts] == [True]
 
 
 @dataclass
