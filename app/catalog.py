@@ -75,7 +75,7 @@ class Catalog:
         answer, that is a warning, and the next call tries again.
         Returns whether it knows them now.
         """
-        if self._told.get(table.name) == places:
+        if self.has_told(table.name, places):
             return True
         try:
             self._partition(table, root, places)
@@ -84,6 +84,10 @@ class Catalog:
             return False
         self._told[table.name] = places
         return True
+
+    def has_told(self, table: str, places: dict[str, str]) -> bool:
+        """Whether these are the places that this process has told the metastore last."""
+        return self._told.get(table) == places
 
     def _partition(self, table: LakeTable, root: str, places: dict[str, str]) -> None:
         name = f"`{self.database}`.`{table.name}`"

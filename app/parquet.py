@@ -133,9 +133,13 @@ class ParquetTable:
 
     def tell(self, standing: Standing) -> bool:
         """Tells the metastore where readers find each date, if they see this definition. Returns whether it knows."""
-        if not standing.published:
+        if self.has_told(standing):
             return True
         return self.catalog.partition(self.table, self.root, self._places(standing))
+
+    def has_told(self, standing: Standing) -> bool:
+        """Whether this process has nothing to tell the metastore."""
+        return not standing.published or self.catalog.has_told(self.name, self._places(standing))
 
     def is_told(self, standing: Standing) -> bool:
         """Whether the metastore points readers to the folders of what stands."""
@@ -197,6 +201,10 @@ class Parquet:
         told = [table.tell(standing) for table in self.tables.values()]
         standing.told = all(told) and standing.published and not standing.arriving
         return all(told)
+
+    def has_told(self, standing: Standing) -> bool:
+        """Whether this process has nothing to tell the metastore."""
+        return all(table.has_told(standing) for table in self.tables.values())
 
     def is_told(self, standing: Standing) -> bool:
         """Whether the metastore points readers to what stands."""

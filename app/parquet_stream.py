@@ -25,6 +25,7 @@ class ParquetStream(Firsts):
         self.interval = settings.archive_interval
         self.folders = Folders(ledger)
         self.parquet = Parquet(lake)
+        self.again_at = 0.0  # by the monotonic clock, before which the metastore is not told again
 
     def start(self, accept_loss: bool) -> StreamingQuery:
         """Starts the query where the tables stand, after it has finished what a killed job has begun.
@@ -78,3 +79,16 @@ class ParquetStream(Firsts):
             self.parquet.settle(standing)
             self.parquet.tell(standing)
             standing.age = None if read is None else time.monotonic() - read
+
+    def tell_again(self, folders: Folders) -> None:
+        """Tells the metastore what it has not taken, or what a killed batch has not told it, though no events come.
+
+        `folders`: over another connection than the query's, which goes on meanwhile. Tries once an interval, and not
+        while a batch runs, which tells by itself, and may have published before its folders are named.
+        """
+        if time.monotonic() < self.again_at or self.parquet.has_told(folders.read()):
+            return
+        if not folders.ledger.is_claimed("batch"):
+            with folders.locked() as standing:
+                self.parquet.tell(standing)
+        self.again_at = time.monotonic() + self.interval

@@ -49,7 +49,7 @@ def start(pipeline: Pipeline, watch: Watch, at: Settings, connect: Callable[[], 
     if pipeline.parquet_tables:
         parquet = ParquetStream(watch.spark, lake, Ledger(connect(), pipeline), at)
         parquet.start(accept_loss)
-        watch.parquet(parquet)
+        watch.parquet(parquet, Ledger(connect(), pipeline))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from app.archive import Archive
 from app.firsts import Firsts
+from app.folders import Folders
 from app.ledger import Ledger, Offsets
 from app.parquet_stream import ParquetStream
 from app.speed import Speed
@@ -31,7 +32,7 @@ class Watch:
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
         self._speeds: list[tuple[Speed, Ledger]] = []
-        self._parquets: list[ParquetStream] = []
+        self._parquets: list[tuple[ParquetStream, Folders]] = []
         self._archives: list[Archive] = []
         self._drops: list[StreamingQuery] = []
 
@@ -39,9 +40,9 @@ class Watch:
         """Watches a speed layer; `ledger`, over a connection of its own, notes when there is nothing left to read."""
         self._speeds.append((speed, ledger))
 
-    def parquet(self, stream: ParquetStream) -> None:
-        """Watches the writing of Parquet tables."""
-        self._parquets.append(stream)
+    def parquet(self, stream: ParquetStream, ledger: Ledger) -> None:
+        """Watches the writing of Parquet tables; `ledger`, over a connection of its own, tells the metastore again."""
+        self._parquets.append((stream, Folders(ledger)))
 
     def archive(self, archive: Archive) -> None:
         """Watches an archive that has been started."""
@@ -75,6 +76,8 @@ class Watch:
         for first in self._firsts():
             if first.outdated():
                 first.renew()
+        for stream, folders in self._parquets:
+            stream.tell_again(folders)
 
     def _end(self) -> None:
         for query in self._queries():
@@ -87,7 +90,7 @@ class Watch:
             archive.query.stop()
 
     def _firsts(self) -> list[Firsts]:
-        return [*(speed for speed, _ in self._speeds), *self._parquets]
+        return [*(speed for speed, _ in self._speeds), *(stream for stream, _ in self._parquets)]
 
     def _queries(self) -> list[StreamingQuery]:
         """All but the archives."""

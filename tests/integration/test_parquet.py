@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ import pytest
 from pyhive.exc import OperationalError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app.catalog import Catalog, CatalogError
 from app.compaction import Compaction
@@ -25,8 +28,11 @@ from app.folders import Folders, Standing
 from app.hive import cursor
 from app.model import LakeTable
 from app.parquet import Parquet, ParquetTable
+from app.parquet_stream import ParquetStream
+from app.postgres import Role
 from app.settings import Settings
 from app.verify import Verdict
+from app.watch import Watch
 from embedded.hive import HiveServer, Metastore
 from tests.faults.definition import PARQUET
 from tests.integration.conftest import NewStack, Stack, event
@@ -341,14 +347,23 @@ def test_a_new_definition_is_seen_when_its_version_is_published(asked: Any, stac
     stack.send(*on(SECOND, "2b"))
     with Fault(ParquetTable, "place", 1, before=True).happening(), pytest.raises(StreamingQueryException):
         stack.write_parquet()  # leaves a file to whoever comes next of this definition
-    other.write_parquet()  # which nobody sees yet
+    stream = other.write_parquet()  # which nobody sees yet
     assert rows(asked, stack, "large") == dated(FIRST, "1")
     stack.send(*on(SECOND, "3"))
     stack.write_parquet()
     assert rows(asked, stack) == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3")
     other.stream()
     other.archive()
-    other.batch(full=True)
+    publish = Compaction.publish
+
+    def tell_before(compaction: Compaction) -> None:
+        with other.working(Role.SPEED) as ledger:
+            stream.tell_again(Folders(ledger))
+        assert rows(asked, stack, "large") == dated(FIRST, "1")  # its folders are not those of the version yet
+        publish(compaction)
+
+    with patch.object(Compaction, "publish", tell_before):
+        other.batch(full=True)
     assert rows(asked, other, "large") == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3")
     assert rows(asked, other) == dated(FIRST, "1") + dated(SECOND, "2", "2b", "3")
     asked.execute(f"SELECT client FROM {stack.pipeline.name}.large")
@@ -457,6 +472,34 @@ def test_a_metastore_that_does_not_answer_stops_nothing_and_is_told_later(
     stack.write_parquet()
     with cursor(database, SECONDS) as anew:
         assert rows(anew, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
+
+
+@pytest.mark.usefixtures("default_signals")
+def test_what_the_metastore_did_not_take_is_told_again_though_no_more_events_come(asked: Any, stack: Stack) -> None:
+    expected = dated(FIRST, "1") + dated(SECOND, "2")
+    stack.send(*on(FIRST, "1"))
+    stack.write_parquet()
+    stack.send(*on(SECOND, "2"))
+
+    def stop_when_it_is_seen() -> None:
+        retry = retry_if_result(lambda seen: seen != expected)
+        try:
+            Retrying(stop=stop_after_delay(SECONDS), wait=wait_fixed(0.2), retry=retry)(rows, asked, stack)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with stack.working(Role.SPEED) as of_the_query, stack.working(Role.SPEED) as of_the_watch:
+        stream = ParquetStream(stack.spark, stack.lake, of_the_query, stack.settings)
+        watch = Watch(stack.spark)
+        watch.parquet(stream, of_the_watch)
+        with patch.object(Catalog, "_partition", side_effect=PySparkException("the metastore is away")):
+            stream.start(accept_loss=False).processAllAvailable()
+        assert rows(asked, stack) == dated(FIRST, "1")
+        looking = threading.Thread(target=stop_when_it_is_seen)
+        looking.start()
+        watch.until_stopped()
+        looking.join(SECONDS)
+    assert rows(asked, stack) == expected
 
 
 def test_batches_delete_no_folder_that_the_metastore_still_names(
