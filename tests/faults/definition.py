@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from app import pipelines
-from app.model import LakeTable, Pipeline
+from app.model import LakeTable, Pipeline, View
 from app.pipelines.transactions import PIPELINE
 
 VARIABLE = "TEST_PIPELINE"
 PARQUET = (
     LakeTable("all", format="parquet"),
     LakeTable("large", where="amount >= 10", columns=("event_id", "amount"), format="parquet"),
+)
+KEPT = tuple(  # the views, as tables that readers see
+    replace(view, indexes=("total",)) for view in PIPELINE.views if isinstance(view, View)
 )
 
 
