@@ -4,12 +4,15 @@ Delta's own history is a query over all commits that are kept, and makes a Spark
 """
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 FILES = "[0-9]" * 20 + ".json"
+SPECIAL = re.compile(r"[][{}*?\\]")  # what stands for other characters in such a pattern
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,16 @@ class Commit:
     metadata: str | None
 
 
-def newest_commits(spark: SparkSession, path: str, most: int) -> list[Commit]:
-    """The last commits to the table at a path, the newest first; none where there is no table."""
+def newest_commits(spark: SparkSession, path: str, most: int) -> Iterator[Commit]:
+    """The last commits to the table at a path, the newest first, each read when it is asked for; of no table none."""
     jvm: Any = spark._jvm
     log = jvm.org.apache.hadoop.fs.Path(path, "_delta_log")
     files = log.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
-    found = files.globStatus(jvm.org.apache.hadoop.fs.Path(log, FILES)) or []  # by name; null where there is no folder
-    newest = (found[number].getPath() for number in range(len(found) - 1, max(len(found) - most, 0) - 1, -1))
-    return [Commit(int(file.getName().removesuffix(".json")), _metadata(jvm, files, file)) for file in newest]
+    named = jvm.org.apache.hadoop.fs.Path(SPECIAL.sub(r"\\\g<0>", log.toString()), FILES)
+    found = files.globStatus(named) or []  # by name; null where there is no folder
+    for number in range(len(found) - 1, max(len(found) - most, 0) - 1, -1):
+        file = found[number].getPath()
+        yield Commit(int(file.getName().removesuffix(".json")), _metadata(jvm, files, file))
 
 
 def _metadata(jvm: Any, files: Any, path: Any) -> str | None:

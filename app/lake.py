@@ -19,6 +19,7 @@ count the lines of all files in the order they came:
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -176,10 +177,11 @@ class Lake:
             LakeError: no batch of this definition was the last to derive it.
         """
         commits = newest_commits(self.spark, self.path(table), COMMITS)
-        if not commits:
+        last = next(commits, None)
+        if last is None:
             return None
-        note = Note.newest(commit.metadata for commit in commits)
-        rows = self.spark.read.format("delta").option("versionAsOf", commits[0].version).load(self.path(table))
+        note = Note.newest(commit.metadata for commit in chain([last], commits))
+        rows = self.spark.read.format("delta").option("versionAsOf", last.version).load(self.path(table))
         # Delta does not record a commit, nor its note, that leaves an empty table empty.
         if note.fingerprint != self.pipeline.fingerprint and not rows.isEmpty():
             raise LakeError(
