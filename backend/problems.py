@@ -150,7 +150,7 @@ def _lake_problem(error: Refused) -> Response:
     said = getattr(getattr(error.args[0], "status", None), "errorMessage", None) or str(error)
     logger.error("HiveServer2: %s", said)
     if "TABLE_OR_VIEW_NOT_FOUND" in said or "SCHEMA_NOT_FOUND" in said:
-        return _problem(unavailable("the lake has no such table yet; the streaming job makes it"))
+        return _problem(unavailable("the lake has no such table yet; the streaming and the batch job make them"))
     return _problem(InternalServerError("the API could not read the lake; its log has the error of HiveServer2"))
 
 
