@@ -80,7 +80,7 @@ class Catalog:
         try:
             self._partition(table, root, places)
         except (Py4JJavaError, PySparkException) as error:
-            self._warn(table.name, error, "the next file or batch registers it")
+            self._warn(table.name, error, "the streaming job tells it again, or the next batch")
             return False
         self._told[table.name] = places
         return True
@@ -92,7 +92,8 @@ class Catalog:
     def _partition(self, table: LakeTable, root: str, places: dict[str, str]) -> None:
         name = f"`{self.database}`.`{table.name}`"
         must = [*columns(self.pipeline, table), (DATE, "date")]
-        if self._location(table.name) is not None and self.spark.table(name).dtypes[-1:] != must[-1:]:
+        found = self.spark.table(name).dtypes if self._location(table.name) is not None else must
+        if found[:3] + found[-1:] != must[:3] + must[-1:]:  # position and date
             self._forget(table.name)  # it is no table of this kind
         self._make_database()
         self.spark.sql(create_table(self.pipeline, table, root))
@@ -103,7 +104,7 @@ class Catalog:
             # error to ask for: where the files do not have it, it would be null.
             if both != held:
                 self._set_columns(client, table.name, both[:-1])
-            known = {found.getValues()[0]: found for found in client.listPartitions(self.database, table.name, ALL)}
+            known = {each.getValues()[0]: each for each in client.listPartitions(self.database, table.name, ALL)}
             added = [f"{_of(date)} LOCATION {literal(path)}" for date, path in places.items() if date not in known]
             if added:
                 self.spark.sql(f"ALTER TABLE {name} ADD IF NOT EXISTS {' '.join(added)}")
