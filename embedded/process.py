@@ -1,5 +1,6 @@
 """A server as a child process: started once it answers, stopped within a bound, never outliving its parent."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -214,18 +215,23 @@ def accepts_connections(port: int) -> bool:
         return client.connect_ex((LOCALHOST, port)) == 0
 
 
-_given_out: set[int] = set()
+# Below the ports that systems give to whoever asks for any: one of those could be taken before its server begins.
+PORTS = range(20_000, 32_000)
+_turns = itertools.count(os.getpid() * 40)  # other processes begin elsewhere
 
 
 def free_port() -> int:
-    """A port that nothing listens on. No port is given out twice by one process."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOCALHOST, 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given_out:
-            _given_out.add(port)
+    """A port that nothing listens on. No port is given out twice by one process.
+
+    Raises:
+        ServerError: there is none.
+    """
+    for turn in itertools.islice(_turns, len(PORTS)):
+        port = PORTS[turn % len(PORTS)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOCALHOST, port))
             return port
+    raise ServerError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free. Stop what uses them")
 
 
 def require_port(name: str, port: int, option: str) -> None:

@@ -29,6 +29,12 @@ def test_a_free_port_is_not_refused_and_not_given_out_twice() -> None:
     require_port("anything", ports[0], "--port")
 
 
+def test_the_system_gives_a_free_port_to_nobody_else_before_its_server_begins() -> None:
+    lowest = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+
+    assert max(free_port() for _ in range(50)) < int(lowest)
+
+
 def test_a_server_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
     server = Server("broken", tmp_path / "log", stop_signal=signal.SIGTERM, stop_seconds=1)
 
