@@ -104,7 +104,7 @@ class Catalog:
             # error to ask for: where the files do not have it, it would be null.
             if both != held:
                 self._set_columns(client, table.name, both[:-1])
-            known = {each.getValues()[0]: each for each in client.listPartitions(self.database, table.name, ALL)}
+            known = self._partitions(client, table.name)
             added = [f"{_of(date)} LOCATION {literal(path)}" for date, path in places.items() if date not in known]
             if added:
                 self.spark.sql(f"ALTER TABLE {name} ADD IF NOT EXISTS {' '.join(added)}")
@@ -126,6 +126,10 @@ class Catalog:
             yield client
         finally:
             client.close()
+
+    def _partitions(self, client: Any, table: str) -> dict[str, Any]:
+        """The partitions that the metastore has, by date."""
+        return {found.getValues()[0]: found for found in client.listPartitions(self.database, table, ALL)}
 
     def _set_columns(self, client: Any, table: str, to: list[tuple[str, str]]) -> None:
         """Gives a table other columns, and each of its partitions, which Hive reads by its own: in one transaction."""
@@ -173,8 +177,8 @@ class Catalog:
         with self._answering(table), self._client() as client:
             if self._location(table) is None:
                 return {}
-            found = client.listPartitions(self.database, table, ALL)
-            return {partition.getValues()[0]: self._path(partition.getSd().getLocation()) for partition in found}
+            found = self._partitions(client, table)
+            return {date: self._path(partition.getSd().getLocation()) for date, partition in found.items()}
 
     @contextmanager
     def _answering(self, table: str) -> Iterator[None]:
