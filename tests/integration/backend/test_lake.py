@@ -83,8 +83,8 @@ def test_a_session_is_used_again_unless_it_is_lost(database: Settings, idle: int
 @pytest.mark.parametrize(
     ("statement", "status", "said"),
     [
-        ("SELECT * FROM nowhere.silver", 503, "the streaming job makes it"),
-        ("SELECT * FROM default.nothing", 503, "the streaming job makes it"),
+        ("SELECT * FROM nowhere.silver", 503, "the streaming and the batch job make them"),
+        ("SELECT * FROM default.nothing", 503, "the streaming and the batch job make them"),
         ("SELECT nonsense", 500, "its log has the error of HiveServer2"),
     ],
 )
