@@ -1,14 +1,24 @@
 """The health checks of services that nobody asks over HTTP, against real servers."""
 
+import os
+import signal
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
 from types import ModuleType
 
 import pytest
+import requests
+from werkzeug.serving import make_server
 
 from app import pipelines
 from app.settings import Settings
-from cluster.health import Unhealthy, batch, kafka, producers, streaming
+from backend import create_app
+from cluster.health import Unhealthy, batch, dashboard, kafka, producers, streaming
 from cluster.health import pipelines as asked
+from dashboard.api import ApiError
+from embedded.process import Server, accepts_connections, free_port
 from tests.integration.conftest import Stack, event
 
 
@@ -50,3 +60,27 @@ def test_a_job_that_has_just_started_is_not_judged_by_what_the_one_before_it_did
 
     assert blamed(streaming)
     assert not blamed(batch)
+
+
+def test_the_dashboard_is_healthy_while_it_serves_and_the_api_answers_it(database: Settings, tmp_path: Path) -> None:
+    api = create_app(database)
+    answering = make_server("127.0.0.1", 0, api, threaded=True)
+    thread = Thread(target=answering.serve_forever)
+    at = database.model_copy(update={"api_port": answering.port, "dashboard_port": free_port()})
+    shown = Server("the dashboard", tmp_path / "dashboard", stop_signal=signal.SIGTERM, stop_seconds=10)
+    own = {"API_PORT": str(at.api_port), "DASHBOARD_PORT": str(at.dashboard_port)}
+    shown.begin([sys.executable, "-P", "-m", "dashboard"], os.environ | own)
+    try:
+        thread.start()
+        shown.until_ready(lambda: accepts_connections(at.dashboard_port), 60)
+        dashboard.check(at)
+        answering.shutdown()
+        thread.join()
+        answering.server_close()
+        with pytest.raises(ApiError, match="does not answer"):
+            dashboard.check(at)
+    finally:
+        shown.stop()
+        api.extensions["engine"].dispose()
+    with pytest.raises(requests.ConnectionError):
+        dashboard.check(at)
