@@ -9,6 +9,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from app.ledger import Offsets
+from app.session import file_system
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ class Checkpoint:
         jvm: Any = spark._jvm
         self._jvm = jvm
         self.path = path
-        self._files: Any = self._path().getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+        self._files: Any = file_system(spark, self._path())
         self.topic = topic
 
     def _path(self, *parts: str, suffix: str = "") -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from app.session import file_system
+
 FILES = "[0-9]" * 20 + ".json"
 SPECIAL = re.compile(r"[][{}*?\\]")  # what stands for other characters in such a pattern
 
@@ -27,7 +29,7 @@ def newest_commits(spark: SparkSession, path: str, most: int) -> Iterator[Commit
     """The last commits to the table at a path, the newest first, each read when it is asked for; of no table none."""
     jvm: Any = spark._jvm
     log = jvm.org.apache.hadoop.fs.Path(path, "_delta_log")
-    files = log.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    files = file_system(spark, log)
     named = jvm.org.apache.hadoop.fs.Path(SPECIAL.sub(r"\\\g<0>", log.toString()), FILES)
     found = files.globStatus(named) or []  # by name; null where there is no folder
     for number in range(len(found) - 1, max(len(found) - most, 0) - 1, -1):

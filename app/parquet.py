@@ -21,6 +21,7 @@ from app.folders import Arriving, Folder, Standing
 from app.lake import Lake, LakeError
 from app.measures import POSITION
 from app.model import LakeTable, Pipeline
+from app.session import file_system
 from app.tables import declared
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class ParquetTable:
     def __init__(self, lake: Lake, table: LakeTable) -> None:
         jvm: Any = lake.spark._jvm
         self._path: Any = jvm.org.apache.hadoop.fs.Path
-        self._files: Any = self._path(lake.root).getFileSystem(lake.spark._jsparkSession.sessionState().newHadoopConf())
+        self._files: Any = file_system(lake.spark, self._path(lake.root))
         self.spark: SparkSession = lake.spark
         self.catalog: Catalog = lake.catalog
         self.pipeline: Pipeline = lake.pipeline

@@ -1,5 +1,7 @@
 """The Spark session of the jobs."""
 
+from typing import Any
+
 from pyspark.sql import SparkSession
 
 from app.settings import Settings
@@ -46,6 +48,8 @@ STREAMING = {
     "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.metricsEnabled": "false",
 }
+# What building an expression asks Java for: else it looks for each through all jars, and each time anew.
+KNOWN = ("functions", "PythonUtils", "PythonSQLUtils", "org")
 
 
 def hive(at: Settings) -> dict[str, str]:
@@ -67,6 +71,11 @@ def warehouse(at: Settings) -> str:
     return f"{at.lake_path}/_warehouse"
 
 
+def file_system(spark: SparkSession, path: Any) -> Any:
+    """Hadoop's file system of one of its paths."""
+    return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+
+
 def session(at: Settings, name: str, streaming: bool = False, more: dict[str, str] | None = None) -> SparkSession:
     """The session of a job; the master and resources come from spark-submit. The metastore is asked when first needed.
 
@@ -77,4 +86,7 @@ def session(at: Settings, name: str, streaming: bool = False, more: dict[str, st
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
+    java: Any = spark.sparkContext._jvm
+    for known in KNOWN:
+        setattr(java, known, getattr(java, known))
     return spark
