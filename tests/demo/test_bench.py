@@ -3,34 +3,39 @@
 import re
 import subprocess
 
+import pytest
+
 from app.settings import HOME
 
 FIGURE = r"\s+[\d,]+"
 RATIO = r" \d+\.\d\d"
 
 
+SMALL = ("--events=2000", "--rounds=1", "--rate=100", "--seconds=3", "--keys=1000", "--answers=50")
+
+
 def bench(*options: str) -> str:
     return subprocess.run(
-        [HOME / "scripts/bench", *options], check=True, text=True, stdout=subprocess.PIPE, timeout=300
+        [HOME / "scripts/bench", *options], check=True, text=True, stdout=subprocess.PIPE, timeout=900
     ).stdout
 
 
-def test_catching_up_is_measured_beside_plain_spark_and_a_consumer_by_hand() -> None:
-    said = bench("catching-up", "--events", "2000", "--rounds", "1")
+@pytest.fixture(scope="module")
+def said() -> str:
+    """What a run of all measurements prints."""
+    return bench(*SMALL)
 
+
+def test_catching_up_is_measured_beside_plain_spark_and_a_consumer_by_hand(said: str) -> None:
     for name in ("tidemark", "tidemark, no duplicates"):
         assert re.search(rf"^{name}{FIGURE}   plain Spark.*:{RATIO}, consumer by hand:{RATIO}$", said, re.MULTILINE)
 
 
-def test_a_batch_over_what_is_new_is_measured_beside_one_over_all() -> None:
-    said = bench("batch", "--events", "2000", "--rounds", "1")
-
+def test_a_batch_over_what_is_new_is_measured_beside_one_over_all(said: str) -> None:
     assert re.search(rf"^over a tenth of new events of over all events:{RATIO}$", said, re.MULTILINE)
 
 
-def test_the_time_until_an_event_is_visible_is_measured_with_its_phases() -> None:
-    said = bench("latency", "--events", "2000", "--rate", "100", "--seconds", "3")
-
+def test_the_time_until_an_event_is_visible_is_measured_with_its_phases(said: str) -> None:
     for name in ("plain Spark", "tidemark", "plain Spark, no duplicates", "tidemark, no duplicates"):
         assert re.search(rf"^{name} +p50{FIGURE}  p99{FIGURE}  worst{FIGURE}   of \d\d\d events$", said, re.MULTILINE)
     assert re.search(r"batch: plan \d+, batch: job \d+, batch: postgres \d+, offsets \d+", said)
@@ -42,10 +47,21 @@ def test_the_time_until_an_event_is_visible_is_measured_with_its_phases() -> Non
         assert re.search(rf"^{pair}: p50{RATIO}, p99{RATIO}$", said, re.MULTILINE)
 
 
-def test_the_api_is_measured_beside_a_bare_select_and_a_poll() -> None:
-    said = bench("api", "--keys", "1000", "--answers", "50")
+def of_the_api(said: str) -> bool:
+    """Whether the API was measured beside a bare select and a poll."""
+    names = ("an answer with all rows", "a bare SELECT of them", "a poll that changes nothing")
+    rows = [re.search(rf"^{name}( +\d+\.\dms){{3}}( +[\d,]+\.\d){{2}}$", said, re.MULTILINE) for name in names]
+    whole = re.search(rf"^of a bare SELECT:{RATIO} a second,{RATIO} a processor second$", said, re.MULTILINE)
+    polls = re.search(r"^polls: \d+\.\d times as many a second as answers$", said, re.MULTILINE)
+    return all((*rows, whole, polls))
 
-    for name in ("an answer with all rows", "a bare SELECT of them", "a poll that changes nothing"):
-        assert re.search(rf"^{name}( +\d+\.\dms){{3}}( +[\d,]+\.\d){{2}}$", said, re.MULTILINE)
-    assert re.search(rf"^of a bare SELECT:{RATIO} a second,{RATIO} a processor second$", said, re.MULTILINE)
-    assert re.search(r"^polls: \d+\.\d times as many a second as answers$", said, re.MULTILINE)
+
+def test_the_api_is_measured_beside_a_bare_select_and_a_poll(said: str) -> None:
+    assert of_the_api(said)
+
+
+def test_one_measurement_can_be_had_alone() -> None:
+    alone = bench("api", "--keys", "100", "--answers", "10")
+
+    assert of_the_api(alone)
+    assert "plain Spark" not in alone

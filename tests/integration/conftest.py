@@ -234,11 +234,16 @@ NewStack = Callable[..., Stack]
 
 @pytest.fixture(scope="session")
 def spark_settings() -> dict[str, str]:
-    """Here plans are many and rows few, so projections are interpreted: each task would write Delta's anew as Java.
+    """Here plans are many and rows few. So projections are interpreted: each task would write Delta's anew as Java. And
+    what is read is one task, until it is shuffled: a task costs more than what it reads.
 
     The tests of transforms, and the jobs of this tier, of the demo and of the cluster, run as Spark comes.
     """
-    return {"spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    return {
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.files.minPartitionNum": "1",
+        "spark.databricks.delta.snapshotPartitions": "1",
+    }
 
 
 @pytest.fixture
