@@ -33,6 +33,11 @@ LOCAL_SPARK = (
 )
 
 
+def pytest_configure() -> None:
+    """Has Ctrl-C mean what it does: a shell gives what it runs in the background an interrupt that is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """HOST:PORT of a broker."""

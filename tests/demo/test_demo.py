@@ -75,15 +75,18 @@ def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
     assert left_behind(data) == []
 
 
-def test_a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
+def test_a_second_start_of_some_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
     bounded: str, data: Path, options: list[str], tmp_path: Path
 ) -> None:
-    log = data / "logs/producer-transactions.log"
-    size = log.stat().st_size
-    with demo([*OFFLINE, *words("./scripts/demo", *options)], tmp_path) as printed:
-        until(lambda: log.stat().st_size > size, 60)  # events are sent
+    sent = {pipeline: data / f"logs/producer-{pipeline}.log" for pipeline in ("space", "transactions")}
+    size = {pipeline: log.stat().st_size for pipeline, log in sent.items()}
+    with demo([*OFFLINE, *words("./scripts/demo housing space", *options)], tmp_path) as printed:
+        until(lambda: sent["space"].stat().st_size > size["space"], 60)  # events are sent
 
-    assert counted(printed()) >= counted(bounded)
+    for pipeline in ("housing", "space"):
+        assert counted(printed(), pipeline) >= counted(bounded, pipeline)
+    assert sent["transactions"].stat().st_size == size["transactions"]  # none of those that were not named
+    assert "transactions" not in printed()
     assert re.search(r"^serving\.\w+ *$", printed(), re.MULTILINE)  # what readers see of a pipeline
     assert left_behind(data) == []
 

@@ -3,10 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from app.hive import cursor
 from app.pipelines.sensors import PIPELINE
 from tests.integration.conftest import NewStack, Stack
 
@@ -17,6 +19,8 @@ SENSORS: dict[str, Any] = {
     name: getattr(PIPELINE, name) for name in ("columns", "event_time", "checks", "dedup", "lake", "views")
 }
 MEASURED = {"celsius": "decimal(7,2)", "humidity": "decimal(5,1)", "co2": "int"}
+COLUMNS = ("sensor_id", "count", "celsius_mean", "humidity_min", "co2_max", "_version")
+SECONDS = 120  # for one answer, on a slow machine too
 MEANS = {"celsius": 8, "humidity": 7, "co2": 6}  # digits after the point
 
 
@@ -48,7 +52,8 @@ def recounted(stack: Stack, version: int) -> DataFrame:
     return rows.select("sensor_id", "window_start", end.alias("window_end"), *names, F.lit(version).alias("_version"))
 
 
-def test_gold_is_what_a_recount_of_silver_gives_after_two_batches(new_stack: NewStack) -> None:
+@pytest.mark.usefixtures("hive_server")
+def test_gold_is_what_a_recount_of_silver_gives_after_two_batches_and_what_sql_gives(new_stack: NewStack) -> None:
     stack = new_stack(**SENSORS)
     for version, upto in enumerate((23, 60), start=1):
         stack.send(*(reading(number) for number in range(upto - 23, upto)))
@@ -58,6 +63,7 @@ def test_gold_is_what_a_recount_of_silver_gives_after_two_batches(new_stack: New
         expected = recounted(stack, version)
         assert gold.dtypes == expected.dtypes
         assert_df_equality(gold, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
+        assert in_sql(stack) == stack.table("gold", *COLUMNS)
     stack.send(reading(61))
     stack.stream()
     assert gold.agg(F.sum("count")).first() == (sum(1 for number in _sent() if number % 5),)
@@ -65,6 +71,13 @@ def test_gold_is_what_a_recount_of_silver_gives_after_two_batches(new_stack: New
 
 def _sent() -> set[int]:
     return {*range(23), *range(37, 60)}
+
+
+def in_sql(stack: Stack) -> list[tuple[Any, ...]]:
+    """The gold table as HiveServer2 answers, sorted."""
+    with cursor(stack.settings, SECONDS) as asked:
+        asked.execute(f"SELECT {', '.join(COLUMNS)} FROM {stack.pipeline.name}.gold")
+        return sorted(asked.fetchall())
 
 
 def test_gold_of_no_events_has_the_columns_and_no_row(new_stack: NewStack) -> None:
