@@ -31,7 +31,7 @@ ROWS = 8  # of a merged view, shown
 COLUMNS = 6
 TURN_SECONDS = 5  # that the view of a pipeline is shown before that of the next
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
-SPEED_INTERVAL_ONCE = 5  # as nobody looks, and two versions are to be published soon
+SPEED_INTERVAL_ONCE = 10  # as nobody looks, and two versions are to be published soon
 ARRIVE_SECONDS = 400  # that the events of --once would take to arrive; two versions are published sooner
 
 
