@@ -68,7 +68,7 @@ class Archive:
     def write(self, messages: DataFrame, batch: int) -> None:
         """Appends what the master dataset does not hold yet."""
         end = self.checkpoint.end(batch)
-        self.lake.append(messages.filter(between(self.held, end)), self.ledger)
+        self.lake.append(messages.filter(between(self.held, end)), self.ledger, self.held | end)
         self.held = self.held | end
         self.appends += 1
         if self.appends % TIDY_APPENDS == 0:

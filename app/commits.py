@@ -19,9 +19,10 @@ SPECIAL = re.compile(r"[][{}*?\\]")  # what stands for other characters in such 
 
 @dataclass(frozen=True)
 class Commit:
-    """A version of a table, and what its writer has noted on it."""
+    """A version of a table: what was done, as Delta calls it, and what its writer has noted on it."""
 
     version: int
+    operation: str | None
     metadata: str | None
 
 
@@ -34,15 +35,16 @@ def newest_commits(spark: SparkSession, path: str, most: int) -> Iterator[Commit
     found = files.globStatus(named) or []  # by name; null where there is no folder
     for number in range(len(found) - 1, max(len(found) - most, 0) - 1, -1):
         file = found[number].getPath()
-        yield Commit(int(file.getName().removesuffix(".json")), _metadata(jvm, files, file))
+        said = _said(jvm, files, file)
+        yield Commit(int(file.getName().removesuffix(".json")), said.get("operation"), said.get("userMetadata"))
 
 
-def _metadata(jvm: Any, files: Any, path: Any) -> str | None:
+def _said(jvm: Any, files: Any, path: Any) -> dict[str, Any]:
     stream = files.open(path)
     try:
         text: str = jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
     finally:
         stream.close()
     actions = (json.loads(line) for line in text.splitlines())
-    said: str | None = next((a["commitInfo"].get("userMetadata") for a in actions if "commitInfo" in a), None)
+    said: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     return said

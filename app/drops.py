@@ -52,7 +52,7 @@ class Drops:
                 f"{self.ledger.pipeline.name}: the folder of dropped files {self.folder} cannot be made: "
                 f"{error.strerror}; set DROPS_PATH to a folder that can be written to"
             ) from error
-        self.next = self.lake.held_of_files().get(DROPPED, 0)
+        self.next = self.lake.held().get(DROPPED, 0)
         self.files = Dropped(self.folder, self._taken())
         self.checkpoint.delete()
         return (
@@ -70,8 +70,9 @@ class Drops:
         fixed = {"topic": F.lit(None), "partition": F.lit(DROPPED), "timestamp": F.lit(datetime.now(UTC))}
         for messages in lots(self.files.take(seen)):
             if new := self._not_held(messages):
-                self.lake.append(self._frame(new).withColumns(fixed), self.ledger)
-                self.next += len(new)
+                end = self.next + len(new)
+                self.lake.append(self._frame(new).withColumns(fixed), self.ledger, {DROPPED: end})
+                self.next = end
 
     def _taken(self) -> list[Taken]:
         """What was taken of the files at each time."""

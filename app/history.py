@@ -37,7 +37,7 @@ def load_history(lake: Lake, ledger: Ledger) -> int:
 
 
 def _load(lake: Lake, ledger: Ledger, path: Path, source: str) -> None:
-    base = lake.held_of_files().get(FILES, 0)
+    base = lake.held().get(FILES, 0)
     lines = lake.spark.read.text(path.as_uri()).filter("trim(value) <> ''")
     lake.append(
         lines.select(

@@ -34,14 +34,15 @@ from app.events import ARRIVAL
 from app.ledger import Ledger, Offsets
 from app.measures import POSITION
 from app.model import Pipeline
-from app.notes import Note
+from app.notes import MASTER, Note
 from app.tables import tables
 from app.transform import identity
 
 FILES = -1  # the partition that lines of history files belong to
 DROPPED = -2  # the partition that lines of dropped files belong to
 OF_FILES = (FILES, DROPPED)  # which only the batch layer counts
-COMMITS = 100  # of a derived table that are searched for what a batch has noted: other hands may have committed since
+COMMITS = 100  # of a table that are searched for a note: other hands may have committed since
+TIDYING = {"OPTIMIZE", "VACUUM START", "VACUUM END"}  # what changes no row, as Delta calls it
 BRONZE = T.StructType(
     [
         T.StructField("topic", T.StringType()),
@@ -106,7 +107,7 @@ class Lake:
 
     def _make_bronze(self) -> None:
         # By its path alone: Delta's own way to make a table needs a metastore that answers.
-        nothing = self.spark.createDataFrame([], BRONZE).write.format("delta").option("delta.appendOnly", "true")
+        nothing = self._appended(self.spark.createDataFrame([], BRONZE), {}).option("delta.appendOnly", "true")
         try:
             nothing.mode("ignore").save(self.path("bronze"))
         except PySparkException:
@@ -119,26 +120,37 @@ class Lake:
         return self._read("bronze")
 
     def held(self, floor: Offsets | None = None) -> Offsets:
-        """Next offset of each partition in the master dataset. Above `floor`, which spares reading what is below."""
+        """Next offset of each partition in the master dataset, as its last append has noted.
+
+        Where it has not, as its rows say; above `floor`, which spares reading what is below.
+        """
+        commits = newest_commits(self.spark, self.path("bronze"), COMMITS)
+        changed = next((commit for commit in commits if commit.operation not in TIDYING), None)
+        note = Note.newest([changed.metadata if changed else None])
+        if note.fingerprint == MASTER:
+            return note.cut
         rows = self.bronze()
         if floor:
             low = any_of((F.col("partition") == p) & (F.col("offset") < offset - 1) for p, offset in floor.items())
             rows = rows.filter(~low)
-        return _next_offsets(rows)
+        found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
+        return {row["partition"]: row["next"] for row in found}
 
-    def held_of_files(self) -> Offsets:
-        """Next offset of each partition of files in the master dataset."""
-        return _next_offsets(self.bronze().filter(F.col("partition").isin(*OF_FILES)))
-
-    def append(self, messages: DataFrame, ledger: Ledger) -> None:
+    def append(self, messages: DataFrame, ledger: Ledger, end: Offsets | None = None) -> None:
         """Adds messages to the master dataset, in one commit of one file.
 
-        On a plain local file system Delta keeps the threads of a process from overwriting each other's commits, and not
-        two processes: so one appends after the other.
+        `end`: the next offset of each partition that they are of, where that is known. On a plain local file system
+        Delta keeps the threads of a process from overwriting each other's commits, and not two processes: so one
+        appends after the other.
         """
         rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE)).coalesce(1)
         with ledger.alone("append"):
-            rows.write.format("delta").mode("append").save(self.path("bronze"))
+            self._appended(rows, None if end is None else self.held() | end).mode("append").save(self.path("bronze"))
+
+    def _appended(self, rows: DataFrame, held: Offsets | None) -> DataFrameWriter:
+        """`held`: what the master dataset holds with them, to be noted."""
+        writer = rows.write.format("delta")
+        return writer if held is None else writer.option("userMetadata", str(Note(MASTER, held)))
 
     def identified(self, cut: Offsets) -> int | None:
         """How many events below a cut the ids name; None: there are no ids."""
@@ -229,8 +241,3 @@ class Lake:
         """Whether a note is that of a batch of this definition, and of one up to no more than that cut."""
         own = note.fingerprint == self.pipeline.fingerprint
         return own and all(offset <= cut.get(p, 0) for p, offset in note.cut.items())
-
-
-def _next_offsets(rows: DataFrame) -> Offsets:
-    found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
-    return {row["partition"]: row["next"] for row in found}

@@ -1,4 +1,4 @@
-"""What the batch layer notes on the Delta commits of the tables it derives."""
+"""What is noted on the Delta commits of the lake: of which events a table is."""
 
 import json
 from collections.abc import Iterable
@@ -7,12 +7,13 @@ from typing import Self
 
 from app.ledger import Offsets, offsets_from_json
 
+MASTER = "master"  # in place of a fingerprint
 MARK = "tidemark "  # what a note begins with: other hands may commit to the tables, and note what they like
 
 
 @dataclass(frozen=True)
 class Note:
-    """By which definition a table was derived.
+    """By which definition a table was derived; by MASTER where it is what all others are derived from.
 
     `cut`: up to where, of a table of events. `version`: whose rows they are, of a table of a view. `events`: how many
     the ids name, all of which lie below `cut`.

@@ -10,15 +10,17 @@ from urllib.parse import urlsplit
 
 import pytest
 from delta.tables import DeltaTable
+from pyspark.sql import functions as F
 
 from app import archive, batch
 from app.commits import newest_commits
-from app.lake import Lake
+from app.lake import DROPPED, Lake
 from app.model import LakeTable
 from app.postgres import Role
+from app.tidy import tidy
 from tests.integration.conftest import NewStack, Stack, event
 
-JOBS = 16  # of Spark, in a batch
+JOBS = 12  # of Spark, in a batch
 
 
 class Killed(Exception):
@@ -35,6 +37,33 @@ def test_jobs_that_make_a_lake_at_the_same_moment_all_have_it(stack: Stack, tmp_
 
     with ThreadPoolExecutor(at_once) as pool:
         assert list(pool.map(make, range(at_once))) == [0] * at_once
+
+
+def test_how_far_the_master_dataset_goes_is_noted_on_it_and_read_only_where_another_hand_has_written(
+    new_stack: NewStack,
+) -> None:
+    stack = new_stack(drops=True)
+    jobs = stack.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs
+
+    def held() -> tuple[dict[int, int], bool]:
+        """Next offsets, and whether Spark was asked."""
+        before = jobs()
+        return {partition: end for partition, end in stack.lake.held().items() if end}, jobs() > before
+
+    assert held() == ({}, False)
+    stack.send(event("1"), event("2"), partition=1)
+    stack.archive()
+    assert held() == ({1: 2}, False)
+    (stack.drops / "a.json").write_text(f"{json.dumps(event('d'))}\n" * 3)
+    stack.take_drops()
+    assert held() == ({1: 2, DROPPED: 3}, False)
+    tidy(stack.lake, "bronze")
+    assert held() == ({1: 2, DROPPED: 3}, False)
+    stack.append(stack.lake.bronze().filter(f"partition = {DROPPED}").withColumn("offset", F.expr("offset + 3")))
+    assert held() == ({1: 2, DROPPED: 6}, True)
+    stack.send(event("3"), partition=1)
+    stack.archive()
+    assert held() == ({1: 3, DROPPED: 6}, False)
 
 
 def test_one_process_at_a_time_adds_to_the_master_dataset(stack: Stack) -> None:
