@@ -36,8 +36,8 @@ PIPELINE = Pipeline(
     views=(
         View(
             "kinds",
-            description="One row a kind of object and hour",
-            keys=("kind", Tumbling("1 hour")),
+            description="One row a kind of object and ten minutes",
+            keys=("kind", Tumbling("10 minutes")),
             measures=(
                 Count("count"),
                 *spread("velocity_km_s", named="velocity"),
@@ -46,9 +46,9 @@ PIPELINE = Pipeline(
             ),
         ),
         View(
-            "fastest_hours",
-            description="The five fastest observations of each hour",
-            keys=(Tumbling("1 hour"),),
+            "fastest_windows",
+            description="The five fastest observations of each ten minutes",
+            keys=(Tumbling("10 minutes"),),
             measures=(TopN("fastest", ("observation_id", "name", "kind", "velocity_km_s"), by="velocity_km_s", n=5),),
         ),
     ),
@@ -56,7 +56,9 @@ PIPELINE = Pipeline(
         Rollup(
             "last_day", of="kinds", keys=("kind",), last="24 hours", description="One row a kind: the last 24 hours"
         ),
-        Rollup("fastest", of="fastest_hours", keys=(), last="24 hours", description="The five fastest of the last day"),
+        Rollup(
+            "fastest", of="fastest_windows", keys=(), last="24 hours", description="The five fastest of the last day"
+        ),
     ),
     charts=(
         Scatter("objects", "velocity_km_s", "miss_distance_ld", "hazardous", "name", "How near, and how fast"),

@@ -1,4 +1,4 @@
-"""The measurements run, and print what they promise. What they find depends on the machine, and is not judged here."""
+"""The measurements run, and print what they promise. What they find depends on the machine: only the API is judged."""
 
 import re
 import subprocess
@@ -60,8 +60,12 @@ def test_the_api_is_measured_beside_a_bare_select_and_a_poll(said: str) -> None:
     assert of_the_api(said)
 
 
-def test_one_measurement_can_be_had_alone() -> None:
-    alone = bench("api", "--keys", "100", "--answers", "10")
+def test_the_api_alone_keeps_to_its_ratios() -> None:
+    alone = bench("api")
 
     assert of_the_api(alone)
     assert "plain Spark" not in alone
+    (ratio,) = re.findall(r"^of a bare SELECT: (\d+\.\d\d) a second", alone, re.MULTILINE)
+    (polls,) = re.findall(r"^polls: (\d+\.\d) times", alone, re.MULTILINE)
+    assert float(ratio) >= 0.5
+    assert float(polls) >= 5

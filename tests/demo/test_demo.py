@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -22,6 +23,7 @@ import psutil
 import pytest
 
 from app import pipelines
+from app.hive import cursor
 from app.settings import HOME
 from backend import create_app
 from embedded.process import Server, accepts_connections, free_port
@@ -29,6 +31,7 @@ from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
 from tests.demo.running import SERVERS, demo, until, words
 
+SQL_SECONDS = 120  # for one answer, on a slow machine too
 # Runs a command where there is no network but the loopback.
 OFFLINE = (
     *("unshare", "--map-root-user", "--net", sys.executable, "-c"),
@@ -122,6 +125,17 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         assert "transactions.clients: " in run("./scripts/submit serving transactions")
         listed = set(re.findall(r"\w+", run("./scripts/query SHOW TABLES IN transactions")))
         assert {"bronze", "silver", "quarantine", "serving_clients", "serving_quarantine"} < listed
+        assert stack.query("SELECT count(*), round(avg(medv), 4), min(medv), max(medv) FROM housing") == [
+            (506, Decimal("22.5328"), 5, 50)
+        ]
+        with cursor(stack.settings, SQL_SECONDS) as asked:
+            for pipeline in pipelines.select([]):
+                asked.execute(f"SHOW TABLES IN {pipeline.name}")
+                tables = {name for _, name, _ in asked.fetchall()}
+                for table in ("bronze", "quarantine", *(table.name for table in pipeline.lake)):
+                    assert table in tables
+                    asked.execute(f"SELECT count(*) FROM {pipeline.name}.`{table}`")
+                    assert asked.fetchone()[0] > 0 or table == "quarantine", f"{pipeline.name}.{table}"
         found = run("./scripts/query SELECT client, amount FROM transactions.silver LIMIT 5")
         assert found.count("client-") == 5
         api = create_app(stack.settings)

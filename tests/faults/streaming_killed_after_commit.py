@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 from app.ledger import Ledger
 from app.streaming_job import main
-from tests.faults.definition import dying, give_it_to_the_job
+from tests.faults.definition import KEPT, dying, give_it_to_the_job
 
 if __name__ == "__main__":
-    give_it_to_the_job()
+    give_it_to_the_job(views=KEPT)
     with patch.object(Ledger, "commit", dying(Ledger.commit, int(os.environ["KILLED_AT"]))):
         main()

@@ -100,13 +100,14 @@ def test_the_last_day_of_space_has_its_kinds_and_the_five_fastest(new_stack: New
     )
     stack.send(
         *(observation(number, now - timedelta(hours=number), 10 + number) for number in range(7)),
-        observation(7, now - timedelta(hours=25), 99),  # too long ago
+        observation(7, now - timedelta(hours=24, minutes=10), 99),  # too long ago
+        observation(10, now - timedelta(hours=23, minutes=45), 8),
         observation(8, now + timedelta(days=30), 99),  # not yet
         observation(9, now, 3, kind="exoplanet", miss_distance_ld=2.5, diameter_m=9),
     )
     assert in_both_layers(stack, lambda: stack.rows(fastest)) == [("6",), ("5",), ("4",), ("3",), ("2",)]
     assert stack.rows(last_day) == [
-        ("exoplanet", 1, 3, 3, 9, Decimal("2.5")), ("meteorite", 7, 10, 16, Decimal("1.5"), None),
+        ("exoplanet", 1, 3, 3, 9, Decimal("2.5")), ("meteorite", 8, 8, 16, Decimal("1.5"), None),
     ]  # fmt: skip
     assert stack.rows(f"SELECT reason FROM {view(stack, 'quarantine')}") == [("event_time_in_future",)]
 
@@ -165,17 +166,22 @@ def test_housing_is_a_table_of_506_rows_whatever_is_sent_again(new_stack: NewSta
     def summary() -> list[Row]:
         return stack.rows(f"SELECT count(*), round(avg(medv), 4), min(medv), max(medv) FROM {table}")
 
+    def houses() -> dict[int, Any]:
+        return dict(stack.rows(f"SELECT id, to_jsonb(t) - 'created_at' FROM {table} AS t"))
+
     send(found)
     assert in_both_layers(stack, summary) == [(506, Decimal("22.5328"), 5, 50)]
     send(found[:200])  # a producer that was killed, and started again
     send(found)
     assert in_both_layers(stack, summary) == [(506, Decimal("22.5328"), 5, 50)]
+    before = houses()
     send([{**found[0], "medv": Decimal("49.0")}, *found[1:], {**found[0], "id": 507, "medv": Decimal("1.0")}])
     edited = in_both_layers(
         stack, lambda: stack.rows(f"SELECT id, medv FROM {table} WHERE id IN (1, 2, 507) ORDER BY id")
     )
     assert edited == [(1, 49), (2, Decimal("21.6")), (507, 1)]
     assert summary()[0][0] == 507
+    assert {id_ for id_, house in houses().items() if house != before.get(id_)} == {1, 507}
     indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname || '.' || tablename = %s"
     indexed = {definition.split("(")[1].rstrip(")") for (definition,) in stack.owner(indexes, table)}
     assert {"id", "medv", "created_at"} <= {name.strip('"') for name in indexed}

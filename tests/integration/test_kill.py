@@ -50,7 +50,10 @@ def wait_until_killed(process: subprocess.Popen[bytes], folder: Path) -> None:
     assert process.wait(SECONDS) == -signal.SIGKILL, (folder / "log").read_text()
 
 
-def test_a_streaming_job_killed_between_the_two_commits_counts_everything_once(stack: Stack, tmp_path: Path) -> None:
+def test_a_streaming_job_killed_between_the_two_commits_counts_everything_once(
+    new_stack: NewStack, tmp_path: Path
+) -> None:
+    stack = new_stack(views=KEPT)
     stack.send(event("1", amount="1.10"), event("2", "bob"), b"broken")
     with submitted(stack, "streaming", "streaming_killed_after_commit.py", tmp_path, KILLED_AT="2") as job:
         _wait_until_counted(stack, events=3)

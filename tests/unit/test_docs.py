@@ -13,7 +13,6 @@ from app.settings import HOME
 from embedded import spark
 
 DEMO = "tests/demo/test_demo.py::test_"
-AGAIN = f"{DEMO}a_second_start_needs_no_network_and_goes_on_where_it_was_until_ctrl_c"
 COMMANDS = f"{DEMO}the_commands_of_the_documentation_do_what_they_say"
 ORDERS = f"{DEMO}a_new_pipeline_runs_a_reset_forgets_the_data_and_a_changed_definition_counts_from_the_next_start"
 CLUSTER = "tests/cluster/test_cluster.py::test_"
@@ -37,7 +36,7 @@ RUN_BY = {
     "docker compose up -d --wait": CORE,
     "docker compose up -d --wait --no-recreate --scale spark-worker=2": FIVE,
     "SPARK_MASTER=spark://$MASTER ./scripts/submit batch transactions": COMMANDS,
-    "./scripts/demo": AGAIN,
+    "./scripts/demo": "tests/demo/test_browser.py",
     "./scripts/demo orders": ORDERS,
     "./scripts/migrate": COMMANDS,
     "./scripts/new-pipeline orders": ORDERS,
@@ -129,3 +128,11 @@ def test_the_table_of_a_pipeline_lists_every_field() -> None:
     listed = [name for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
 
     assert sorted(listed) == sorted(field.name for field in fields(Pipeline))
+
+
+def test_every_bundled_file_has_an_origin_and_a_licence() -> None:
+    text = (HOME / "datasets/README.md").read_text()
+    about = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+
+    assert set(about) == {file.name for file in (HOME / "datasets").iterdir()} - {"README.md"}
+    assert all("**Origin.**" in one and "**Licence.**" in one for one in about.values())

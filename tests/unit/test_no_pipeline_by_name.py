@@ -12,7 +12,9 @@ from app import pipelines
 HOME = Path(__file__).resolve().parents[2]
 DEFINITIONS = {HOME / f"app/pipelines/{name}.py" for name in pipelines.names()}
 MODULES = [
-    path for package in ("app", "backend", "dashboard", "embedded") for path in sorted((HOME / package).rglob("*.py"))
+    path
+    for package in ("app", "backend", "cluster", "dashboard", "embedded")
+    for path in sorted((HOME / package).rglob("*.py"))
 ]
 SHELL = sorted(path for path in (HOME / "scripts").rglob("*") if path.is_file())
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -34,9 +36,10 @@ def texts(source: str) -> Iterator[str]:
 
 
 def named(texts: Iterator[str]) -> list[str]:
-    """The texts that hold the name of a pipeline as a word, or as a part of an identifier, also of a constant."""
-    names = [spelled for name in pipelines.names() for spelled in (name, name.upper())]
-    found = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(names)})(?![A-Za-z0-9])")
+    """The texts that hold a pipeline's name or topic as a word, or as a part of an identifier, also of a constant."""
+    names = [name for pipeline in pipelines.select([]) for name in (pipeline.name, pipeline.topic.name)]
+    spelled = "|".join(re.escape(one) for name in names for one in (name, name.upper()))
+    found = re.compile(rf"(?<![A-Za-z0-9])(?:{spelled})(?![A-Za-z0-9])")
     return [text for text in texts if found.search(text)]
 
 

@@ -75,6 +75,11 @@ def test_every_default_is_a_value_that_would_be_accepted() -> None:
             assert getattr(Settings(_env_file=None, **given), name) == field.default
 
 
+def test_the_defaults_of_the_food_are_those_that_people_know() -> None:
+    found = Settings(_env_file=None)
+    assert (found.use_api, found.batch_length, found.max_offset) == (False, 100, 3_808_300)
+
+
 def test_a_variable_of_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("API_PORT", "5551")
 

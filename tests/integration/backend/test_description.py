@@ -49,7 +49,9 @@ def count_all_types(layers: Layers) -> None:
         co2_alerts=[{"sensor_id": "a", "_partition": 0, kept(sensors, "co2_alerts"): json.dumps(switches)}],
     )
     seen = [{"by": n, "at": [0, n, 0], "row": {"name": f"{n}", "velocity_km_s": n}} for n in (3, 2, 1)]
-    layers.count(space, fastest_hours=[window | {kept(space, "fastest_hours"): json.dumps(seen)} for window in windows])
+    layers.count(
+        space, fastest_windows=[window | {kept(space, "fastest_windows"): json.dumps(seen)} for window in windows]
+    )
     shown: tuple[dict[str, Any], ...] = (
         {"nutriscore_score": -3, "product_name": "é", "modified_at": f"{START}"},
         {"nova_group": 1},
