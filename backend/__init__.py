@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     """
     select([])
     app = OpenAPI(
-        __name__, info=INFO, doc_prefix="", responses=problems.RESPONSES, validation_error_status=400,
+        __name__, info=INFO, doc_prefix="", validation_error_status=400,
         validation_error_model=problems.Problem, validation_error_callback=problems.refused,
         security_schemes={"token": {"type": "http", "scheme": "bearer", "description": "Where API_TOKENS is set"}},
     )  # fmt: skip
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     guard.init_app(app, at)
     database.init_app(app, at)
     lake.init_app(app, at)
-    for part in (health, freshness, pipelines, quarantine, events):
-        part.init_app(app)
+    for part in (metrics, health, freshness, pipelines, quarantine):
+        app.register_api(part.blueprint())
+    app.register_api(events.blueprint(rule.rule for rule in app.url_map.iter_rules()))
     return app

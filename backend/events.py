@@ -1,21 +1,21 @@
 """The newest events of the Parquet tables, at the endpoints that their pipelines declare, read through HiveServer2."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from flask import Response
-from flask_openapi3 import OpenAPI, Tag
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.external import DATE, columns
 from app.model import AtLeast, LakeTable, Pipeline
 from app.pipelines import select
-from backend import answers
+from backend import answers, routes
 from backend.database import snapshot
 from backend.lake import lake
 from backend.questions import MAX_LIMIT
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 from backend.status import Status, of_tables, status
 from backend.values import TYPES, WHOLE, Absent, absent, row
 
@@ -44,23 +44,26 @@ class EventsMeta(Status):
     truncated: bool = Field(description="Whether there are more")
 
 
-def init_app(app: OpenAPI) -> None:
-    """Adds the endpoints of all pipelines.
+def blueprint(taken: Iterable[str]) -> APIBlueprint:
+    """The endpoints of all pipelines, beside the paths that are taken.
 
     Raises:
         ValueError: two of them, or one of the API's own, have the same name.
     """
+    own = frozenset(taken)
+    endpoints: dict[str, Endpoint] = {}
     for pipeline in select([]):
         for table in pipeline.parquet_tables:
             if table.endpoint is None:
                 continue
             path = f"/{table.endpoint}"
-            if path in {rule.rule for rule in app.url_map.iter_rules()}:
+            if path in own or path in endpoints:
                 raise ValueError(
                     f"{pipeline.name}: lake[{table.name}].endpoint: {table.endpoint} is taken; choose another name"
                 )
             answered = _answer(pipeline, table)
-            add(app, TAG, Endpoint(path, _page(pipeline, table), answered, _parameters(pipeline, table)))
+            endpoints[path] = Endpoint(path, _page(pipeline, table), answered, _parameters(pipeline, table))
+    return routes.blueprint("events", TAG, *endpoints.values())
 
 
 def _parameters(pipeline: Pipeline, table: LakeTable) -> type[Asked]:

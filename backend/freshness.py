@@ -3,13 +3,13 @@
 from typing import Any, Literal
 
 from flask import Response
-from flask_openapi3 import OpenAPI, Tag
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field, RootModel
 
 from app.pipelines import select
-from backend import answers
+from backend import answers, routes
 from backend.database import snapshot
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 from backend.status import Standing, judged, statuses
 
 TAG = Tag(name="state", description="How the stack is doing")
@@ -36,8 +36,8 @@ class Freshness(RootModel[list[Fresh]]):
     """All pipelines."""
 
 
-def init_app(app: OpenAPI) -> None:
-    add(app, TAG, Endpoint("/freshness", _freshness, Freshness))
+def blueprint() -> APIBlueprint:
+    return routes.blueprint("freshness", TAG, Endpoint("/freshness", _freshness, Freshness))
 
 
 def _freshness() -> Response:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from flask_openapi3 import OpenAPI, Tag
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from app.pipelines import names
+from backend import routes
 from backend.database import snapshot
 from backend.problems import unavailable
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 from backend.status import statuses
 
 TAG = Tag(name="health", description="For those that start the API and watch over it")
@@ -27,8 +28,8 @@ class Ready(Alive):
     not_served: list[str] = Field(description="Defined, but not registered in this Postgres")
 
 
-def init_app(app: OpenAPI) -> None:
-    add(app, TAG, Endpoint("/healthz", _healthz, Alive), Endpoint("/readyz", _readyz, Ready))
+def blueprint() -> APIBlueprint:
+    return routes.blueprint("health", TAG, Endpoint("/healthz", _healthz, Alive), Endpoint("/readyz", _readyz, Ready))
 
 
 def _healthz() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from flask_openapi3 import OpenAPI, Tag
 from pydantic import BaseModel, Field, RootModel, TypeAdapter
 
 from app.charts import Chart, fitting
@@ -10,7 +9,7 @@ from app.model import Pipeline
 from app.outputs import limits, sums
 from app.pipelines import select
 from backend.questions import identity, keys
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 
 Drawn = Annotated[Chart, Field(discriminator="kind")]
 CHARTS: TypeAdapter[Any] = TypeAdapter(tuple[Drawn, ...])
@@ -51,8 +50,8 @@ class Pipelines(RootModel[list[Declared]]):
     """All of them."""
 
 
-def init_app(app: OpenAPI, tag: Tag) -> None:
-    add(app, tag, Endpoint("/pipelines", _index, Pipelines))
+def endpoint() -> Endpoint:
+    return Endpoint("/pipelines", _index, Pipelines)
 
 
 def _index() -> list[dict[str, Any]]:

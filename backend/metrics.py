@@ -3,16 +3,17 @@
 import time
 from collections.abc import Iterator
 
-from flask import Flask, Response, current_app, g, request
-from flask_openapi3 import OpenAPI, Tag
+from flask import Flask, Response, current_app, g
+from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.pipelines import select
+from backend import routes
 from backend.database import snapshot
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint, called
 from backend.status import judged, statuses
 
 TAG = Tag(name="state", description="How the stack is doing")
@@ -61,7 +62,8 @@ class Pipelines(Collector):
         yield offsets
 
 
-def init_app(app: OpenAPI) -> None:
+def init_app(app: Flask) -> None:
+    """Measures every answer."""
     registry = CollectorRegistry()
     seconds = Histogram(
         "tidemark_api_seconds", "How long answers took to begin", ["endpoint", "status"], registry=registry,
@@ -75,12 +77,15 @@ def init_app(app: OpenAPI) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        seconds.labels(request.endpoint or "none", response.status_code).observe(time.perf_counter() - g.began)
+        seconds.labels(called(), response.status_code).observe(time.perf_counter() - g.began)
         return response
 
     app.extensions["metrics"] = registry
+
+
+def blueprint() -> APIBlueprint:
     text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
-    add(app, TAG, Endpoint("/metrics", _metrics, text))
+    return routes.blueprint("metrics", TAG, Endpoint("/metrics", _metrics, text))
 
 
 def _metrics() -> Response:

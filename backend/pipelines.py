@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any, Literal
 
 from flask import Response, json
-from flask_openapi3 import OpenAPI, Tag
+from flask_openapi3 import APIBlueprint, Tag
 from flask_openapi3.models import Header, MediaType, Schema
 from flask_openapi3.models.data_type import DataType
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -17,11 +17,11 @@ from werkzeug.exceptions import NotFound
 from app import pipelines
 from app.model import Pipeline
 from app.readers import served_as
-from backend import answers, listing, questions, values, versions
+from backend import answers, listing, questions, routes, values, versions
 from backend.database import snapshot
 from backend.problems import unavailable
 from backend.questions import DEFAULT_LIMIT, Asked, Viewed
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 from backend.rows import rows
 from backend.status import Status, status
 
@@ -42,16 +42,17 @@ class Meta(Status):
     limit: int | None = Field(description="null: all rows, in CSV")
 
 
-def init_app(app: OpenAPI) -> None:
-    listing.init_app(app, TAG)
+def blueprint() -> APIBlueprint:
+    endpoints = [listing.endpoint()]
     for pipeline in pipelines.select([]):
         path = f"/pipelines/{pipeline.name}"
-        add(app, TAG, Endpoint(path, _standing(pipeline), Status))
-        versions.init_app(app, TAG, path, pipeline)
+        endpoints += [Endpoint(path, _standing(pipeline), Status), versions.endpoint(path, pipeline)]
         for view in pipeline.served:
             page, asked = _page(pipeline, view), questions.parameters(pipeline, view)
-            add(app, TAG, Endpoint(f"{path}/views/{view.name}", page, _answer(pipeline, view), asked))
-    app.add_url_rule("/pipelines/<path:rest>", endpoint="pipelines.unknown", view_func=_unknown)
+            endpoints.append(Endpoint(f"{path}/views/{view.name}", page, _answer(pipeline, view), asked))
+    made = routes.blueprint("pipelines", TAG, *endpoints)
+    made.add_url_rule("/pipelines/<path:rest>", endpoint="unknown", view_func=_unknown)
+    return made
 
 
 def _standing(pipeline: Pipeline) -> Callable[[], Response]:

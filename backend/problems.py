@@ -66,7 +66,7 @@ class BadParameters(BadRequest):
 
 def refused(error: ValidationError) -> Response:
     """The answer to parameters that are not as declared."""
-    allowed = ", ".join(current_app.extensions["parameters"].get(request.endpoint, ())) or "none"
+    allowed = ", ".join(current_app.extensions["endpoints"][request.endpoint].asked.model_fields) or "none"
     wrong = []
     for one in error.errors(include_url=False):
         if one["type"] == "none_required":

@@ -3,17 +3,17 @@
 from typing import Annotated, Any, Literal
 
 from flask import Response
-from flask_openapi3 import OpenAPI, Tag
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from app.model import QUARANTINE
 from app.pipelines import load, names, select
 from app.readers import served_as
-from backend import answers
+from backend import answers, routes
 from backend.database import snapshot
 from backend.lake import lake
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 from backend.status import Status, judged, status, statuses
 from backend.values import WHOLE, Absent, Text, absent
 
@@ -74,9 +74,9 @@ class Samples(BaseModel):
     rows: list[Sample]
 
 
-def init_app(app: OpenAPI) -> None:
+def blueprint() -> APIBlueprint:
     samples = Endpoint("/quarantine/samples", _samples, Samples, Asked)
-    add(app, TAG, Endpoint("/quarantine", _reasons, Reasons), samples)
+    return routes.blueprint("quarantine", TAG, Endpoint("/quarantine", _reasons, Reasons), samples)
 
 
 def _reasons() -> Response:

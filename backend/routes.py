@@ -1,11 +1,14 @@
-"""Adding endpoints to the API and to its description, in one way."""
+"""The blueprints of the API: endpoints with their description, made in one way."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from flask_openapi3 import OpenAPI, Tag
+from flask import current_app, request
+from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict
+
+from backend import problems
 
 
 class Nothing(BaseModel):
@@ -25,13 +28,29 @@ class Endpoint(NamedTuple):
     described: type[BaseModel] | dict[str, Any]
     asked: type[BaseModel] = Nothing
 
+    @property
+    def name(self) -> str:
+        """What the description and the metrics call it."""
+        return self.path.strip("/").replace("/", ".")
 
-def add(app: OpenAPI, tag: Tag, *endpoints: Endpoint) -> None:
+
+def blueprint(name: str, tag: Tag, *endpoints: Endpoint) -> APIBlueprint:
+    """A part of the API, for one application: once it is registered, no endpoint can be added."""
+    made = APIBlueprint(name, __name__, abp_tags=[tag], abp_responses=problems.RESPONSES)
+    known: dict[str, Endpoint] = {}
     for endpoint in endpoints:
-        name = endpoint.path.strip("/").replace("/", ".")
-        app.extensions.setdefault("parameters", {})[name] = list(endpoint.asked.model_fields)
+        own = endpoint.name.replace(".", ":")  # Flask takes no dot but its own, after the blueprint's name
+        known[f"{name}.{own}"] = endpoint
         described: dict[Any, Any] = {200: endpoint.described}
-        app.get(endpoint.path, tags=[tag], responses=described, operation_id=name, endpoint=name)(_view(endpoint))
+        made.get(endpoint.path, responses=described, operation_id=endpoint.name, endpoint=own)(_view(endpoint))
+    made.record(lambda state: state.app.extensions.setdefault("endpoints", {}).update(known))
+    return made
+
+
+def called() -> str:
+    """What the metrics call the endpoint that is asked: as the description does, where that has it."""
+    known: dict[str | None, Endpoint] = current_app.extensions["endpoints"]
+    return known[request.endpoint].name if request.endpoint in known else request.endpoint or "none"
 
 
 def _view(endpoint: Endpoint) -> Callable[..., Any]:

@@ -5,14 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from flask import Response
-from flask_openapi3 import OpenAPI, Tag
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from sqlalchemy import text
 
 from app.model import Pipeline
 from backend import answers
 from backend.database import snapshot
-from backend.routes import Endpoint, add
+from backend.routes import Endpoint
 from backend.values import WHOLE
 
 MAX_LIMIT = 1_000
@@ -50,8 +49,8 @@ class Versions(RootModel[list[Version]]):
     """The newest first."""
 
 
-def init_app(app: OpenAPI, tag: Tag, path: str, pipeline: Pipeline) -> None:
-    add(app, tag, Endpoint(f"{path}/versions", _page(pipeline), Versions, Asked))
+def endpoint(path: str, pipeline: Pipeline) -> Endpoint:
+    return Endpoint(f"{path}/versions", _page(pipeline), Versions, Asked)
 
 
 def _page(pipeline: Pipeline) -> Callable[[Any], Response]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_openapi3 import APIBlueprint
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.pipelines import load, names
@@ -67,11 +68,13 @@ def test_metrics_count_answers_and_tell_where_the_pipelines_stand(client: FlaskC
     layers.look()
     for _ in range(3):
         client.get(VIEW)
-    client.get("/nothing")
+    for path in ("/nothing", "/pipelines/nothing", "/swagger"):
+        client.get(path)
     found = metrics(client)
 
     assert found["tidemark_api_seconds_count", f"pipelines.{PIPELINE.name}.views.clients", "200"] == 3
-    assert found["tidemark_api_seconds_count", "none", "404"] == 1
+    others = (("none", "404"), ("pipelines.unknown", "404"), ("swagger.swagger", "200"))
+    assert [found["tidemark_api_seconds_count", *one] for one in others] == [1, 1, 1]
     assert found["tidemark_postgres_up",] == 1
     assert found["tidemark_freshness_seconds", PIPELINE.name] < 60
     assert found["tidemark_offset", "speed", "0", PIPELINE.name] >= 4
@@ -132,6 +135,15 @@ def test_the_description_names_every_endpoint_and_no_other(app: Flask, client: F
         assert list(operations) == ["get"], path
         assert operations["get"]["summary"], path
     assert set(described["paths"][VIEW]["get"]["responses"]["200"]["headers"]) == {"Link", "Tidemark-Meta"}
+
+
+def test_every_endpoint_is_one_of_a_part_of_the_api(app: Flask) -> None:
+    parts = {name for name, one in app.blueprints.items() if isinstance(one, APIBlueprint)}
+    others = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.partition(".")[0] not in parts}
+
+    assert parts == {"metrics", "health", "freshness", "pipelines", "quarantine", "events"}
+    files = {"/static/<path:filename>", "/swagger/<path:filename>"}
+    assert others == files | {"/", "/swagger", "/openapi.json", "/oauth2-redirect.html"}
 
 
 def test_the_page_of_the_description_loads_nothing_from_outside(client: FlaskClient) -> None:
