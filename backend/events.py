@@ -118,11 +118,11 @@ def newest(cursor: Any, pipeline: Pipeline, table: LakeTable, most: int, asked: 
     order = f"`{DATE}` DESC, `{pipeline.event_time}` DESC, _partition, _offset DESC, _index DESC"
     conditions, values = _conditions(pipeline, table, asked)
     cursor.execute(f"SHOW PARTITIONS {name}")
-    dates = sorted((partition.removeprefix(f"{DATE}=") for (partition,) in cursor.fetchall()), reverse=True)
-    only = asked.date.isoformat() if asked.date else None
+    found = (date.fromisoformat(partition.removeprefix(f"{DATE}=")) for (partition,) in cursor.fetchall())
+    dates = sorted((day for day in found if asked.date in (None, day)), reverse=True)
     rows: list[tuple[Any, ...]] = []
-    for some in _more_and_more([text for text in dates if only in (None, text)]):
-        listed = ", ".join(f"DATE '{text}'" for text in some)
+    for some in _more_and_more(dates):
+        listed = ", ".join(f"DATE '{day.isoformat()}'" for day in some)
         where = " AND ".join([f"`{DATE}` IN ({listed})", *conditions])
         cursor.execute(f"SELECT {names} FROM {name} WHERE {where} ORDER BY {order} LIMIT {most - len(rows)}", values)
         rows += cursor.fetchall()
@@ -145,7 +145,7 @@ def _conditions(pipeline: Pipeline, table: LakeTable, asked: Asked) -> tuple[lis
     return conditions, values or None
 
 
-def _more_and_more(dates: list[str]) -> Iterator[list[str]]:
+def _more_and_more(dates: list[date]) -> Iterator[list[date]]:
     """One, then two, then four, and so on: few questions, whether one date holds enough or all hold little."""
     size = 1
     while dates:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +15,8 @@ from schemathesis import GenerationMode
 from app.model import LakeTable
 from app.pipelines.space import PIPELINE
 from app.settings import Settings
-from backend import create_app
+from backend import create_app, events
+from backend.events import Asked
 from backend.status import Status
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import NO_POSTGRES, get
@@ -192,6 +194,41 @@ def test_without_hiveserver2_the_answer_is_a_503(stack: Stack) -> None:
 
     assert (refused.status, refused.kind) == (503, PROBLEM)
     assert re.search(r"has not answered since 20\d\d-.*Z; .*./scripts/submit sql", refused.body["detail"])
+
+
+class Recording:
+    """A cursor on a table that has some dates and no event."""
+
+    def __init__(self, *dates: str) -> None:
+        self.dates = dates
+        self.said: list[str] = []
+
+    def execute(self, statement: str, _: object = None) -> None:
+        self.said.append(statement)
+
+    def fetchall(self) -> list[tuple[str]]:
+        return [(f"date={one}",) for one in self.dates] if self.said[-1].startswith("SHOW PARTITIONS") else []
+
+
+def dates_read(asked: Asked, *dates: str) -> list[str]:
+    """The dates that each statement reads, of a table that has these."""
+    cursor = Recording(*dates)
+    events.newest(cursor, PIPELINE, replace(PIPELINE.parquet_tables[0], filters=()), 10, asked)
+    return [statement.partition(" WHERE ")[2].partition(" ORDER BY ")[0] for statement in cursor.said[1:]]
+
+
+def test_of_a_table_only_the_date_that_is_asked_for_is_read() -> None:
+    assert dates_read(Asked(date=date(2026, 1, 2)), *DATES) == ["`date` IN (DATE '2026-01-02')"]
+    assert dates_read(Asked(date=date(2026, 1, 3)), *DATES) == []
+    assert dates_read(Asked(), *DATES[:3]) == [
+        "`date` IN (DATE '2026-01-05')",
+        "`date` IN (DATE '2026-01-02', DATE '2026-01-01')",
+    ]
+
+
+def test_what_is_no_date_is_put_into_no_statement() -> None:
+    with pytest.raises(ValueError, match="Invalid isoformat string"):
+        dates_read(Asked(), "2026-01-01') OR (1=1")
 
 
 @pytest.mark.parametrize("taken", ["pipelines", "healthz", "objects"])
