@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         security_schemes={"token": {"type": "http", "scheme": "bearer", "description": "Where API_TOKENS is set"}},
     )  # fmt: skip
     app.json = answers.ExactJson(app)
+    app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}  # else the page has a badge of swagger.io
     at = settings or of_this_process()
     problems.init_app(app)
     metrics.init_app(app)  # before what may refuse: that takes time, too
