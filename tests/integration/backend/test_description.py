@@ -86,6 +86,20 @@ def test_there_are_rows_of_every_type(unlimited: Flask) -> None:
     assert found == {"string", "int", "bigint", "boolean", "timestamp", "decimal", "json"}
 
 
+def test_a_time_range_has_the_windows_that_start_in_it(unlimited: Flask) -> None:
+    def starts(**asked: str) -> list[str]:
+        path = "/pipelines/sensors/views/minutes"
+        rows = get(unlimited.test_client(), path, sensor_id="a", sort="window_start", **asked).body["rows"]
+        return [row["window_start"] for row in rows]
+
+    first, second, third = (f"2026-01-01T00:0{minute}:00Z" for minute in range(3))
+    assert starts() == [first, second, third]
+    assert starts(since=second) == [second, third]
+    assert starts(until=second) == [first]
+    assert starts(since=second, until=third) == [second]
+    assert starts(since=second, until=second) == []
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_what_the_description_allows_is_answered_as_it_says(unlimited: Flask, path: str) -> None:
     ask(unlimited, path, GenerationMode.POSITIVE)
