@@ -118,6 +118,15 @@ def test_without_hiveserver2_the_answer_is_a_503_that_says_how_to_start_it(datab
     assert "./scripts/submit sql" in failed.body["detail"]
 
 
+def test_since_when_hiveserver2_is_silent_stays_the_same_until_it_answers(database: Settings) -> None:
+    app = create_app(database.model_copy(update={"hive_server_port": 1}))
+    app.extensions["lake"].silent_since = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
+    for _ in range(2):
+        failed = get(app.test_client(), "/quarantine/samples", pipeline="space")
+        assert failed.status == 503
+        assert "has not answered since 2026-01-01T09:30:00Z" in failed.body["detail"]
+
+
 def test_a_hiveserver2_that_is_silent_is_waited_for_and_no_longer(
     database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
