@@ -94,6 +94,14 @@ def test_what_is_no_parameter_is_refused_with_those_there_are(client: FlaskClien
     assert get(client, "/healthz", verbose="1").status == 400
 
 
+def test_a_value_that_is_none_of_a_parameters_is_refused_with_those_there_are(client: FlaskClient) -> None:
+    refused = get(client, VIEW, layer="nope")
+
+    assert (refused.status, refused.kind) == (400, PROBLEM)
+    assert [one["name"] for one in refused.body["parameters"]] == ["layer"]
+    assert all(f"'{layer}'" in refused.body["detail"] for layer in ("merged", "batch", "speed"))
+
+
 def test_a_parameter_that_is_given_twice_is_refused(client: FlaskClient) -> None:
     refused = client.get(f"{VIEW}?limit=1&limit=2")
 
