@@ -62,6 +62,7 @@ def _partitions(here: Sources, listed: dict[str, Any]) -> None:
     st.markdown(badge(one.status))
     if not told(one.status):
         return
+    told(one.kafka)
     late(one.name, one.status.value)
     stand, ends = one.status.value, one.ends or {}
     names = sorted({*stand["cut"], *stand["offsets"], *ends}, key=int)

@@ -46,6 +46,11 @@ def _only_batch_is_late(stand: dict[str, Any]) -> bool:
     return stand["freshness"] == "ok" and bool(stand["batch_late"])
 
 
+def old(reading: Reading) -> str:
+    """How long ago something was read, where reading fails; empty: there is nothing old about it."""
+    return f", read {age(reading.seconds)}" if reading.error and reading.value is not None else ""
+
+
 def badge(status: Reading) -> str:
     """The same in its colour, in Markdown."""
     return f":{SIGNS[standing(status)][2]}-badge[{said(status)}]"

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.answers import Pace
-from dashboard.notices import SIGNS, age, badge, duration, late, said, standing, told
+from dashboard.notices import SIGNS, age, badge, duration, late, old, said, standing, told
 from dashboard.shared import Reading
 from dashboard.sources import Sources, Standing, sources
 
@@ -54,8 +54,7 @@ def _picture(here: Sources) -> None:
     told(pipelines, *(one.status for one in found))
     if pipelines.value is None:
         return
-    if topics.error:
-        st.warning(topics.error)
+    told(topics)
     st.html(STYLE + picture(found, here))
 
 
@@ -103,7 +102,8 @@ def picture(found: list[Standing], here: Sources) -> str:
         '<div class="flow">'
         + _stage("Producers", f"events and files of {len(found)} pipelines", f"{_rate(found, here, 'sent')}, {arrived}")
         + _TO
-        + _stage("Kafka", _count(sent, "messages"), f"{_rate(found, here, 'sent')}, {_count(lag, 'waiting')}")
+        + _stage("Kafka", _count(sent, "messages") + (old(found[0].kafka) if found else ""),
+                  f"{_rate(found, here, 'sent')}, {_count(lag, 'waiting')}")
         + _TO
         + '<div class="layers">'
         + _stage("Speed layer", f"{_count(since, 'since the cut')}, {_count(lag, 'waiting')}",
@@ -141,7 +141,7 @@ def tidemark(one: Standing) -> str:
     below, since, lag = sum(stand["cut"].values()), counted_since(stand), one.lag
     whole = max(below + since + (lag or 0), 1)
     words = f"version {stand['version']} counts {below:,} · speed layer {since:,} · " + (
-        "waiting: Kafka was not read" if lag is None else f"{lag:,} waiting"
+        "waiting: Kafka was not read" if lag is None else f"{lag:,} waiting{old(one.kafka)}"
     )
     # What is there can be seen, however little it is.
     widths = {kind: max(100 * of / whole, 1.0) if of else 0 for kind, of in (("b", below), ("s", since))}
@@ -184,7 +184,7 @@ def _count(of: int | None, what: str) -> str:
 
 
 def _rate(found: list[Standing], here: Sources, field: str) -> str:
-    now = [one for one in found if one.status.error is None and (field != "sent" or one.ends is not None)]
+    now = [one for one in found if not (one.status.error or (field == "sent" and one.kafka.error))]
     rates = [rate for one in now if (rate := here.history.rate(one.name, field)) is not None]
     return _per_second(sum(rates) if rates else None)
 

@@ -22,11 +22,12 @@ OFTEN, CALMLY, SELDOM, ONCE = 1.5, 4.0, 10.0, float("inf")
 
 
 class Standing(NamedTuple):
-    """A pipeline: what the API lists of it, where it stands, and where Kafka's partitions end (None: unknown)."""
+    """A pipeline: what the API lists of it, where it stands, and where Kafka's partitions ended (None: never read)."""
 
     listed: dict[str, Any]
     status: Reading
     ends: dict[str, int] | None
+    kafka: Reading  # that they are of
 
     @property
     def name(self) -> str:
@@ -138,10 +139,11 @@ class Sources:
     def standing(self, listed: dict[str, Any]) -> Standing:
         topics, status = self.topics(), self.status(listed["name"])
         found = {str(one.partition): one.end for one in topics.value or () if one.topic == listed["topic"]}
-        ends = found if found and topics.error is None else None
+        ends = found or None
         if status.value is not None and status.error is None:
-            self.history.add(listed["name"], status.value, sum(ends.values()) if ends else None, time.time())
-        return Standing(listed, status, ends)
+            sent = sum(ends.values()) if ends and topics.error is None else None
+            self.history.add(listed["name"], status.value, sent, time.time())
+        return Standing(listed, status, ends, topics)
 
     def _asked(
         self, path: str, age: float = OFTEN, asked: dict[str, str | int] | None = None, of: str = "the API"

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.settings import HOME, settings
-from dashboard.log import Partition
+from dashboard.log import LogError, Partition
 from dashboard.sources import sources
 from tests.answering import BARS, META, NO_POSTGRES, PIPELINES, ROWS, SILENT, STATUS, Server, quarantined, rows, server
 from tests.answering import metrics as metrics_text
@@ -508,6 +508,38 @@ def test_what_was_read_last_stays_with_its_age_when_the_api_goes_away(
     said = [warning.value for warning in page.warning if "`python -m backend`" in warning.value]
     assert said
     assert all(warning.startswith("**Stale: read 90 s ago.** The API does not answer at") for warning in said)
+
+
+@pytest.mark.parametrize("opened", [overview_page, layers_page, operations_page])
+@pytest.mark.usefixtures("server")
+def test_what_was_read_of_kafka_stays_with_its_age_when_it_goes_away(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, opened: Open
+) -> None:
+    first = iter([[Partition("parcel-scans", 0, 0, 1_310)]])
+
+    def partitions(*_: Any) -> list[Partition]:
+        for found in first:
+            return found
+        raise LogError("Kafka is gone")
+
+    def shown() -> Any:
+        return metrics(page), [one.value.to_csv() for one in page.dataframe]
+
+    monkeypatch.setattr("dashboard.sources.partitions", partitions)
+    page = opened().run()
+    before = shown()
+    assert "Kafka is gone" not in texts(page)
+    clock.now += 90
+    page.run()
+
+    assert not page.exception
+    assert shown() == before
+    assert "**Stale: read 90 s ago.** Kafka is gone" in [warning.value for warning in page.warning]
+    if opened == overview_page:
+        assert "1,310 messages, read 90 s ago<br>… a second" in html(page)
+        assert "version 3 counts 150 · speed layer 1,150 · 60 waiting, read 90 s ago" in html(page)
+    else:
+        assert "1310" in str(before)
 
 
 def test_a_badge_turns_when_the_api_goes_away(server: Server, clock: Clock) -> None:
