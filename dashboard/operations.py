@@ -14,6 +14,7 @@ OFTEN, SELDOM = "5s", "10s"
 MOST, DEFAULT = 200, 20  # messages
 SAMPLES = 20
 RUNS = 20
+NOTHING = "Nothing has been counted yet. Start the speed layer: `spark-submit app/streaming_job.py`"
 
 
 def page() -> None:
@@ -96,6 +97,8 @@ def _quarantine(here: Sources) -> None:
         return
     if found.value["rows"]:
         st.dataframe(found.value["rows"], hide_index=True, width="stretch")
+    elif all(one["freshness_seconds"] is None for one in found.value["meta"]):
+        st.info(NOTHING)
     else:
         st.info("Every event was accepted.")
 
@@ -152,4 +155,4 @@ def _freshness(here: Sources) -> None:
         since = min(points[0][0] for points in seen.values())
         st.caption(f"Since {since:%H:%M:%S} UTC, while a page was open. For longer, let Prometheus read `/metrics`.")
     else:
-        st.info("Nothing has been counted yet. Start the speed layer: `spark-submit app/streaming_job.py`")
+        st.info(NOTHING)

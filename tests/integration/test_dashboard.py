@@ -329,7 +329,7 @@ def test_before_anything_was_counted_the_pages_name_the_command(server: Server) 
     server.answers["/pipelines/parcels/versions"] = (200, [])
     for view in ("depots", "totals", "quarantine"):
         server.serve(view, 200, rows([], **nothing))
-    server.answers["/quarantine"] = (200, quarantined())
+    server.answers["/quarantine"] = (200, quarantined() | {"meta": [STATUS | nothing]})
 
     page = pipeline_page().run()
     assert not page.exception
@@ -338,7 +338,10 @@ def test_before_anything_was_counted_the_pages_name_the_command(server: Server) 
     assert "■ stale · never" in texts(page)
     assert "`spark-submit app/batch_job.py parcels`" in texts(layers_page().run())
     page = operations_page().run()
-    assert "Every event was accepted." in texts(page)
+    assert "Every event was accepted." not in texts(page)
+    assert [info.value for info in page.info].count(
+        "Nothing has been counted yet. Start the speed layer: `spark-submit app/streaming_job.py`"
+    ) == 2  # of the quarantine, and of freshness
     assert "`spark-submit app/batch_job.py`" in texts(page)
     for opened in (overview_page, layers_page):
         page = opened().run()
@@ -575,6 +578,12 @@ def test_the_operations_page_lists_runs_and_what_was_not_accepted() -> None:
     assert list(runs["version"]) == [3, 2, 1]
     (reasons,) = (one.value for one in page.dataframe if "reason" in one.value.columns)
     assert reasons.to_dict("records") == [{"pipeline": "parcels", "reason": "weight_missing", "events": 4}]
+
+
+def test_where_nothing_was_refused_every_event_was_accepted(server: Server) -> None:
+    server.answers["/quarantine"] = (200, quarantined())
+
+    assert "Every event was accepted." in texts(operations_page().run())
 
 
 def test_payloads_are_read_when_they_are_asked_for(server: Server, clock: Clock) -> None:
