@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.settings import Settings, settings
 from dashboard.answers import Answers, Pace, counted, pace
-from dashboard.api import ANSWER_SECONDS, LAKE_SECONDS, Api, ApiError
+from dashboard.api import ANSWER_SECONDS, LAKE_SECONDS, START, Api, ApiError
 from dashboard.history import History
 from dashboard.log import LogError, Message, newest, partitions, since
 from dashboard.shared import Reading, Shared
@@ -19,6 +19,12 @@ ALL = 10_000  # rows: the most that the API gives at once
 # Seconds that a reading serves: less than a page waits until its next one, so that a single viewer gets a new one then.
 # All pages together ask some ten times a second, however many look at them; API_RATE_LIMIT is twice that unless set.
 OFTEN, CALMLY, SELDOM, ONCE = 1.5, 4.0, 10.0, float("inf")
+# What to do where an answer does not come, by whom is asked.
+HELP = {
+    "the API": "Start it: `python -m backend`",
+    "HiveServer2": "Start it: `./scripts/submit sql`",
+    "Kafka": START,
+}
 
 
 class Standing(NamedTuple):
@@ -155,8 +161,9 @@ class Sources:
         self, name: Hashable, read: Callable[[], Any], failure: type[Exception], *, age: float = OFTEN,
         of: str = "the API",
     ) -> Reading:  # fmt: skip
-        """A shared reading. The page says who is asked, where it has nothing to show until the answer is there."""
-        said: AbstractContextManager[None] = nullcontext() if self.shared.holds(name) else st.spinner(f"Asking {of} …")
+        """A shared reading. Where it has nothing to show before, the page says who is asked, and what helps."""
+        text = f"Asking {of} … Does no answer come? {HELP[of]}"
+        said: AbstractContextManager[None] = nullcontext() if self.shared.holds(name) else st.spinner(text)
         with said:
             return self.shared.read(name, read, failure, age=age)
 

@@ -477,8 +477,11 @@ def test_an_empty_table_names_the_command_that_fills_it(
     assert said in page.info[-1].value
 
 
-@pytest.mark.usefixtures("clock", "server")
-def test_while_the_first_answer_is_awaited_a_page_says_of_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+@EVERY_PAGE
+@pytest.mark.usefixtures("clock")
+def test_while_the_first_answer_is_awaited_a_page_says_of_whom_and_what_helps(
+    monkeypatch: pytest.MonkeyPatch, opened: Open
+) -> None:
     said: list[str] = []
     real = st.spinner
 
@@ -487,13 +490,17 @@ def test_while_the_first_answer_is_awaited_a_page_says_of_whom(monkeypatch: pyte
         return real(text)
 
     monkeypatch.setattr(st, "spinner", spinner)
-    page = operations_page().run()
-    assert set(said) == {"Asking the API …", "Asking Kafka …"}
+    page = opened().run()
+    assert set(said) == {
+        "Asking the API … Does no answer come? Start it: `python -m backend`",
+        "Asking Kafka … Does no answer come? Start the servers: `./scripts/up`, or without Docker `./scripts/demo`",
+    }
 
     said.clear()
-    page.toggle[0].set_value(True).run()
-    assert "Asking HiveServer2 …" in said
-    assert "Asking the API …" not in said
+    if opened == operations_page:
+        page.toggle[0].set_value(True).run()
+        assert "Asking HiveServer2 … Does no answer come? Start it: `./scripts/submit sql`" in said
+        assert not [text for text in said if "the API" in text]
 
 
 @EVERY_PAGE
