@@ -104,7 +104,7 @@ def _publish(here: Sources, listed: dict[str, Any]) -> None:
             f"counting took {duration(stand['seconds'])} ({stand['mode']})."
         )
     else:
-        st.info(f"No version yet. Publish the first: `spark-submit app/batch_job.py {listed['name']}`")
+        st.info(f"No version yet. Publish the first: `./scripts/submit batch {listed['name']}`")
 
 
 @st.fragment(run_every=SELDOM)
@@ -113,7 +113,7 @@ def _versions(here: Sources, listed: dict[str, Any]) -> None:
     if not told(versions):
         return
     if not versions.value:
-        st.info(f"None yet. Publish the first: `spark-submit app/batch_job.py {listed['name']}`")
+        st.info(f"None yet. Publish the first: `./scripts/submit batch {listed['name']}`")
         return
     charts.drawn(figures.costs(versions.value[::-1]), "costs", f"Seconds that {len(versions.value)} versions took")
     st.dataframe([run(one) for one in versions.value], hide_index=True, width="stretch")

@@ -60,18 +60,18 @@ def late(name: str, status: dict[str, Any]) -> None:
     """Says which layer is behind its target, and what to start."""
     if status["freshness_seconds"] is None:
         st.info(
-            f"Nothing has been counted yet. Start the speed layer, `spark-submit app/streaming_job.py {name}`, "
+            f"Nothing has been counted yet. Start the speed layer, `./scripts/submit streaming {name}`, "
             f"and {send(name)}"
         )
     elif status["freshness"] != "ok":
         st.warning(
             f"**The speed layer is behind.** It counted last {age(status['freshness_seconds'])}; the target is "
-            f"{duration(status['fresh_within'])}. See that it runs: `spark-submit app/streaming_job.py {name}`"
+            f"{duration(status['fresh_within'])}. See that it runs: `./scripts/submit streaming {name}`"
         )
     if status["batch_late"]:
         st.warning(
             f"**The batch is behind.** Version {status['version']} is of {age(status['batch_seconds'])}; the target is "
-            f"{duration(status['batch_within'])}. Publish another: `spark-submit app/batch_job.py {name}`"
+            f"{duration(status['batch_within'])}. Publish another: `./scripts/submit batch {name}`"
         )
 
 
@@ -80,9 +80,9 @@ def empty(answer: dict[str, Any]) -> None:
     meta = answer["meta"]
     name, layer = meta["pipeline"], meta.get("layer")
     if layer is None:  # events, of a table of the lake
-        st.info(f"The lake has none yet. The streaming job writes them: `spark-submit app/streaming_job.py {name}`")
+        st.info(f"The lake has none yet. The streaming job writes them: `./scripts/submit streaming {name}`")
     elif layer == "batch" and not meta["version"]:
-        st.info(f"No version yet. Publish the first: `spark-submit app/batch_job.py {name}`")
+        st.info(f"No version yet. Publish the first: `./scripts/submit batch {name}`")
     elif meta["freshness_seconds"] is None:
         late(name, meta | {"batch_late": False})
     elif layer == "speed":

@@ -14,7 +14,7 @@ OFTEN, SELDOM = "5s", "10s"
 MOST, DEFAULT = 200, 20  # messages
 SAMPLES = 20
 RUNS = 20
-NOTHING = "Nothing has been counted yet. Start the speed layer: `spark-submit app/streaming_job.py`"
+NOTHING = "Nothing has been counted yet. Start the speed layer: `./scripts/submit streaming`"
 
 
 def page() -> None:
@@ -121,7 +121,7 @@ def _samples(here: Sources, listed: list[dict[str, Any]]) -> None:
         st.dataframe(read.value["rows"], hide_index=True, width="stretch")
         st.caption(f"As of {version}.")
     else:
-        st.info(f"None, as of {version}. Publish another: `spark-submit app/batch_job.py {name}`")
+        st.info(f"None, as of {version}. Publish another: `./scripts/submit batch {name}`")
 
 
 @st.fragment(run_every=OFTEN)
@@ -131,7 +131,7 @@ def _runs(here: Sources, listed: list[dict[str, Any]]) -> None:
         return
     runs = [{"pipeline": name} | run(one) for name, reading in readings.items() for one in reading.value or ()]
     if not runs:
-        st.info("None yet. Publish the first versions: `spark-submit app/batch_job.py`")
+        st.info("None yet. Publish the first versions: `./scripts/submit batch`")
         return
     runs.sort(key=lambda one: one["published_at"], reverse=True)
     st.dataframe(runs[:RUNS], hide_index=True, width="stretch")

@@ -127,7 +127,7 @@ def test_the_badge_says_so_when_the_streaming_job_stands_still(url: str, opened:
             late = here.page.get_by_text("The speed layer is behind.")
             late.wait_for(timeout=(LATE_AFTER + 30) * 1000)
             assert "▲ late" in here.page.locator("main").inner_text()
-            assert "spark-submit app/streaming_job.py transactions" in here.page.locator("main").inner_text()
+            assert "./scripts/submit streaming transactions" in here.page.locator("main").inner_text()
         finally:
             for job in jobs:
                 os.kill(job.pid, signal.SIGCONT)

@@ -333,22 +333,20 @@ def test_before_anything_was_counted_the_pages_name_the_command(server: Server) 
 
     page = pipeline_page().run()
     assert not page.exception
-    assert "`spark-submit app/streaming_job.py parcels`" in texts(page)
+    assert "`./scripts/submit streaming parcels`" in texts(page)
     assert metrics(page)["Freshness"] == "never"
     assert "■ stale · never" in texts(page)
-    assert "`spark-submit app/batch_job.py parcels`" in texts(layers_page().run())
+    assert "`./scripts/submit batch parcels`" in texts(layers_page().run())
     page = operations_page().run()
     assert "Every event was accepted." not in texts(page)
     assert [info.value for info in page.info].count(
-        "Nothing has been counted yet. Start the speed layer: `spark-submit app/streaming_job.py`"
+        "Nothing has been counted yet. Start the speed layer: `./scripts/submit streaming`"
     ) == 2  # of the quarantine, and of freshness
-    assert "`spark-submit app/batch_job.py`" in texts(page)
+    assert "`./scripts/submit batch`" in texts(page)
     for opened in (overview_page, layers_page):
         page = opened().run()
         assert not page.exception
-        assert "`spark-submit app/streaming_job.py parcels`, and send events: `python -m producers parcels`" in texts(
-            page
-        )
+        assert "`./scripts/submit streaming parcels`, and send events: `python -m producers parcels`" in texts(page)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +363,7 @@ def test_a_speed_layer_that_is_behind_is_named_with_its_target(
         assert badge in texts(page)
         assert [warning.value for warning in page.warning if "Kafka" not in warning.value] == [
             f"**The speed layer is behind.** It counted last {badge.split(' · ')[1].rstrip(']')}; the target is 60 s. "
-            "See that it runs: `spark-submit app/streaming_job.py parcels`"
+            "See that it runs: `./scripts/submit streaming parcels`"
         ]
 
 
@@ -378,7 +376,7 @@ def test_a_batch_that_is_behind_is_named_with_its_target(server: Server) -> None
         assert ":orange-badge[▲ batch late · published 2 h ago]" in texts(page)
         assert [warning.value for warning in page.warning if "Kafka" not in warning.value] == [
             "**The batch is behind.** Version 3 is of 2 h ago; the target is 60 min. Publish another: "
-            "`spark-submit app/batch_job.py parcels`"
+            "`./scripts/submit batch parcels`"
         ]
     assert "▲ batch late · published 2 h ago" in html(overview_page().run())
 
@@ -451,10 +449,10 @@ def test_the_overview_names_no_age_that_it_does_not_know(server: Server, clock: 
             "depots",
             "merged",
             {"freshness_seconds": None, "freshness": "error"},
-            "`spark-submit app/streaming_job.py parcels`",
+            "`./scripts/submit streaming parcels`",
         ),
         ("depots", "merged", {}, "To see some, send events: `python -m producers parcels`"),
-        ("depots", "batch", {"version": 0, "layer": "batch"}, "`spark-submit app/batch_job.py parcels`"),
+        ("depots", "batch", {"version": 0, "layer": "batch"}, "`./scripts/submit batch parcels`"),
         (
             "depots",
             "speed",
@@ -610,7 +608,9 @@ def test_payloads_are_read_when_they_are_asked_for(server: Server, clock: Clock)
     assert "As of version 3, published 90 s ago." in texts(page)
     server.answers["/quarantine/samples"] = (200, {"meta": STATUS, "rows": []})
     clock.now += 60
-    assert "None, as of version 3, published 90 s ago. Publish another: `spark-submit" in texts(page.run())
+    assert "None, as of version 3, published 90 s ago. Publish another: `./scripts/submit batch parcels`" in texts(
+        page.run()
+    )
 
 
 @pytest.mark.usefixtures("clock")
