@@ -82,6 +82,8 @@ def _bars(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
         drawn(figures.bars(found, y, meta["version"], colours=chart["colours"], share=chart["share"]), key, alt)
     else:
         drawn(figures.ranking(found, y, meta["version"]), key, alt)
+    if any(part.open for part in found):
+        st.caption("Lighter: can still grow.")
     if more:
         st.caption(f"The {'newest' if x == TIME else 'highest'} {len(found)}; there are more.")
 

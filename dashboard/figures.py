@@ -237,7 +237,11 @@ def scatter(rows: Iterable[Row], x: str, y: str, mark: str | None, label: str | 
 def _stacked(found: list[Part], colours: list[str]) -> list[dict[str, Any]]:
     """The traces of batch, solid, and speed, hatched; where the parts are not known, one of all."""
     told = [f"{part.x}<br>{part.told}" for part in found]
-    shared = {"customdata": told, "hovertemplate": "%{customdata}<extra></extra>"}
+    still = ["<br>still open" if part.open else "" for part in found]
+    shared = {
+        "customdata": [text + more for text, more in zip(told, still, strict=True)],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
     opacity = [0.55 if part.open else 1 for part in found]
     own = [*colours, *[OUTLINE] * (len(found) - len(colours))] if colours else None
     edge = {"color": OUTLINE, "width": 1}
@@ -256,7 +260,8 @@ def _stacked(found: list[Part], colours: list[str]) -> list[dict[str, Any]]:
         {"y": added, "name": "speed", "marker": speed, **shared},
     ]
     if any(unsplit):
-        said = [f"{text}, {UNSPLIT}" if of else text for text, of in zip(told, unsplit, strict=True)]
+        split = [f", {UNSPLIT}" if of else "" for of in unsplit]
+        said = ["".join(texts) for texts in zip(told, split, still, strict=True)]
         grey = {"color": OUTLINE, "opacity": opacity, "line": edge}
         traces.append({"y": unsplit, "name": UNSPLIT, "marker": grey, **shared, "customdata": said})
     return traces

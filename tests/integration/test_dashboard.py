@@ -135,13 +135,15 @@ def test_a_figure_that_is_a_text_is_no_markup(server: Server) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_chart_shows_what_each_layer_gives() -> None:
-    (figure,) = figures(pipeline_page().run())
+    page = pipeline_page().run()
+    (figure,) = figures(page)
 
     batch, speed, cut = figure["data"]
     assert (batch["name"], speed["name"], cut["name"]) == ("batch", "speed", "cut of version 3")
     assert (batch["y"], batch["x"], speed["x"]) == (["east", "west"], [1.0, 0], [1.0, 1.0])
     assert batch["customdata"] == ["east<br>batch 1 + speed 1 = 2", "west<br>batch 0 + speed 1 = 1"]
     assert "shape" in speed["marker"]["pattern"]
+    assert "Lighter" not in texts(page)
 
 
 def test_rows_of_another_version_are_not_taken_for_the_parts_of_this_one(server: Server, clock: Clock) -> None:
@@ -225,6 +227,8 @@ def test_bars_of_windows_with_another_key_are_added_up(server: Server) -> None:
     assert not page.exception
     batch, speed = figures(page)[0]["data"]
     assert (batch["y"], speed["y"]) == ([2.0, 0], [2.0, 4.0])
+    assert [text.endswith("<br>still open") for text in speed["customdata"]] == [False, True]
+    assert "Lighter: can still grow." in texts(page)
 
 
 @pytest.mark.usefixtures("clock")

@@ -141,11 +141,19 @@ def test_values_in_an_order_have_their_letter_share_and_outline() -> None:
     assert texts == ("<b>A</b> 0.0%", "<b>E</b> 75.0%", "<b>X</b> 25.0%")
 
 
-def test_the_window_that_is_open_is_lighter() -> None:
+def test_the_window_that_is_open_is_lighter_and_says_so() -> None:
     found = parts([window(2, 1), window(1, 5)], [], "window_start", "count")
 
     assert [part.open for part in found] == [True, False]
-    assert traces(figures.windows(found, "count", 1))["speed"].marker.opacity == (0.55, 1)
+    drawn = traces(figures.windows(found, "count", 1))
+    assert drawn["speed"].marker.opacity == (0.55, 1)
+    assert [text.split("<br>")[2:] for text in drawn["speed"].customdata] == [["still open"], []]
+
+
+def test_a_bar_that_is_open_says_so_where_its_split_is_not_known() -> None:
+    drawn = traces(figures.ranking([Part("a", 3, None, open=True), Part("b", 2, 1)], "n", 7))
+
+    assert drawn[figures.UNSPLIT].customdata == ("a<br>3, split not known<br>still open", "b<br>batch 1 + speed 1 = 2")
 
 
 def test_of_windows_that_overlap_all_that_hold_the_newest_event_are_open() -> None:
