@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 # Of middle lightness, so that they stand out on a light and on a dark page.
 BATCH, SPEED, OUTLINE = "#2f7fb8", "#e08a1e", "#808080"
+LABEL = "#5c5c5c"  # under white text
 ALERT, PLAIN = "#d64545", "#2f7fb8"
 TIME, END = "window_start", "window_end"
 HEIGHT, SMALL = 360, 190  # pixels
@@ -108,8 +109,12 @@ def bars(found: list[Part], name: str, version: int, *, colours: Iterable[str] =
             x=x, y=[float(part.total) for part in found], text=texts, mode="text", textposition="top center",
             hoverinfo="skip", showlegend=False, cliponaxis=False,
         )  # fmt: skip
-    cuts = _cuts(zip(x, found, strict=True))
-    _marked(figure, list(cuts), list(cuts.values()), version, "line-ew")
+    if cuts := _cuts(zip(x, found, strict=True)):
+        _marked(figure, list(cuts), list(cuts.values()), version, "line-ew")
+        at, room = _roomiest(cuts, found)
+        _labelled(
+            figure, at, cuts[at], {"yanchor": "top", "yshift": -3} if room else {"yanchor": "bottom", "yshift": 3}
+        )
     figure.update_yaxes(title=name, rangemode="tozero")
     return _laid_out(figure)
 
@@ -138,8 +143,12 @@ def ranking(found: list[Part], name: str, version: int) -> go.Figure:
     y = [part.x for part in found]
     for trace in _stacked(found, []):
         figure.add_bar(y=y, x=trace.pop("y"), orientation="h", **trace)
-    cuts = _cuts(zip(y, found, strict=True))
-    _marked(figure, list(cuts.values()), list(cuts), version, "line-ns")
+    if cuts := _cuts(zip(y, found, strict=True)):
+        _marked(figure, list(cuts.values()), list(cuts), version, "line-ns")
+        at, room = _roomiest(cuts, found)
+        _labelled(
+            figure, cuts[at], at, {"xanchor": "right", "xshift": -3} if room else {"xanchor": "left", "xshift": 3}
+        )
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
     figure.update_xaxes(title=name, rangemode="tozero")
     return _laid_out(figure, max(HEIGHT, 60 + 22 * len(found)))
@@ -160,7 +169,9 @@ def line(rows: Iterable[Row], y: str, cut: str | None, version: int, limits: Map
         figure.add_hrect(y0=limits["above"], y1=max(*values, limits["above"] * 1.1), fillcolor=ALERT, opacity=0.2,
                          line_width=0, annotation={"text": f"alert above {limits['above']:g}", "font_size": 12},
                          annotation_position="top left")  # fmt: skip
-        figure.add_hline(y=limits["below"], line={"color": ALERT, "dash": "dash", "width": 1})
+        figure.add_hline(y=limits["below"], line={"color": ALERT, "dash": "dash", "width": 1},
+                         annotation={"text": f"ends below {limits['below']:g}", "font_size": 12},
+                         annotation_position="bottom left")  # fmt: skip
     if cut and ends:
         _line(figure, cut, version)
     figure.update_xaxes(nticks=4, tickangle=0)
@@ -268,14 +279,24 @@ def _stacked(found: list[Part], colours: list[str]) -> list[dict[str, Any]]:
 
 
 def _cuts(found: Iterable[tuple[str, Part]]) -> dict[str, float]:
-    """Where in a bar the batch layer's part ends, for the bars that have both."""
-    return {at: float(min(part.batch, part.total)) for at, part in found if part.batch and part.speed}
+    """Where in a bar the batch layer's part ends, for the bars that have one."""
+    return {at: float(min(part.batch, part.total)) for at, part in found if part.batch}
 
 
 def _marked(figure: go.Figure, x: list[Any], y: list[Any], version: int, symbol: str) -> None:
-    if x:
-        marker = {"symbol": symbol, "size": 16, "line": {"width": 2, "color": OUTLINE}}
-        figure.add_scatter(x=x, y=y, mode="markers", marker=marker, name=f"cut of version {version}", hoverinfo="skip")
+    marker = {"symbol": symbol, "size": 16, "line": {"width": 2, "color": OUTLINE}}
+    figure.add_scatter(x=x, y=y, mode="markers", marker=marker, name=f"cut of version {version}", hoverinfo="skip")
+
+
+def _roomiest(cuts: Mapping[str, float], found: Iterable[Part]) -> tuple[str, bool]:
+    """The bar with the largest part of the batch layer, and whether a label fits into that."""
+    at = max(cuts, key=lambda one: cuts[one])
+    return at, cuts[at] * 10 >= max(part.total for part in found)
+
+
+def _labelled(figure: go.Figure, x: Any, y: Any, beside: Mapping[str, Any]) -> None:
+    figure.add_annotation(x=x, y=y, text="cut", showarrow=False, bgcolor=LABEL, borderpad=1,
+                          font={"size": 11, "color": "#ffffff"}, **beside)  # fmt: skip
 
 
 def _line(figure: go.Figure, cut: str, version: int) -> None:

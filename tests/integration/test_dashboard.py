@@ -154,7 +154,7 @@ def test_rows_of_another_version_are_not_taken_for_the_parts_of_this_one(server:
     server.serve("depots", 200, rows(ROWS, version=4))
     clock.now += 60
     page.run()
-    assert [trace["name"] for trace in figures(page)[0]["data"]] == ["batch", "speed"]
+    assert [trace["name"] for trace in figures(page)[0]["data"]] == ["batch", "speed", "cut of version 4"]
 
 
 @pytest.mark.usefixtures("clock")

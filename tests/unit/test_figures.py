@@ -75,11 +75,23 @@ def test_a_key_is_shown_as_it_is_and_no_markup(key: str) -> None:
 
 
 def test_the_speed_layers_part_is_hatched_and_the_cut_is_labelled() -> None:
-    drawn = traces(figures.bars([Part("a", 3, 2), Part("b", 1, 0)], "n", 7))
+    found = [Part("a", 3, 2), Part("b", 1, 0), Part("c", 4, 4), Part("d", 1, 2), Part("e", 1, None)]
+    drawn = traces(figures.bars(found, "n", 7))
 
     assert drawn["speed"].marker.pattern.shape == "/"
     assert drawn["batch"].marker.pattern.shape is None
-    assert (drawn["cut of version 7"].x, drawn["cut of version 7"].y) == (("a",), (2,))
+    cut = drawn["cut of version 7"]
+    assert (cut.x, cut.y) == (("a", "c", "d"), (2, 4, 1))  # at the end of a bar that is all of the batch layer
+    upright, lying = figures.bars(found, "n", 7).layout.annotations, figures.ranking(found, "n", 7).layout.annotations
+    assert [(one.text, one.x, one.y, one.yanchor) for one in upright] == [("cut", "c", 4, "top")]
+    assert [(one.text, one.x, one.y, one.xanchor) for one in lying] == [("cut", 4, "c", "right")]
+
+
+def test_the_label_of_the_cut_covers_no_name_where_the_batchs_part_is_small() -> None:
+    found = [Part("a", 300, 4)]
+
+    assert figures.ranking(found, "n", 7).layout.annotations[0].xanchor == "left"
+    assert figures.bars(found, "n", 7).layout.annotations[0].yanchor == "bottom"
 
 
 def test_bars_whose_parts_are_not_known_are_one() -> None:
@@ -137,7 +149,7 @@ def test_values_in_an_order_have_their_letter_share_and_outline() -> None:
     solid = traces(drawn)["batch"]
     assert solid.marker.color == ("#038141", "#e63e11", figures.OUTLINE)
     assert solid.marker.line.color == figures.OUTLINE
-    (texts,) = (trace.text for trace in drawn.data if trace.type == "scatter")
+    (texts,) = (trace.text for trace in drawn.data if trace.type == "scatter" and trace.mode == "text")
     assert texts == ("<b>A</b> 0.0%", "<b>E</b> 75.0%", "<b>X</b> 25.0%")
 
 
@@ -217,7 +229,7 @@ def test_a_line_is_solid_up_to_the_cut_and_dotted_from_there() -> None:
     assert (found["batch"].y, found["speed"].y) == ((1, 2), (2, 3, 4))
     assert (found["batch"].line.dash, found["speed"].line.dash) == (None, "dot")
     texts = [annotation.text for annotation in drawn.layout.annotations]
-    assert texts == ["alert above 3", "cut of version 5"]
+    assert texts == ["alert above 3", "ends below 2", "cut of version 5"]
 
 
 def test_a_line_without_a_version_is_all_of_the_speed_layer() -> None:
