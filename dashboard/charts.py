@@ -92,7 +92,7 @@ def _lines(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
     name, view = listed["name"], view_of(listed, chart["view"])
     y = str(st.segmented_control("Shown", chart["y"], default=chart["y"][0], key=f"{key} y", required=True,
                                  label_visibility="collapsed") if len(chart["y"]) > 1 else chart["y"][0])  # fmt: skip
-    merged = sources.rows(name, chart["view"], sort=f"-{TIME}", limit=SERIES * WINDOWS)
+    by, merged = chart["by"], _newest(chart, name, sources)
     if not told(merged) or merged.value is None or _empty(merged):
         return
     rows, meta = figures.recent(merged.value["rows"], WINDOWS), merged.value["meta"]
@@ -100,21 +100,38 @@ def _lines(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:
     cut = newest["rows"][0][TIME] if newest and newest["rows"] else None
     series: dict[Any, list[Any]] = {}
     for row in rows:
-        series.setdefault(row[chart["by"]] if chart["by"] else "", []).append(row)
+        series.setdefault(row[by] if by else "", []).append(row)
     names, limits = sorted(series, key=str), view["limits"].get(y)
-    same = figures.span_of(rows, y, limits)
-    columns = st.columns(min(ACROSS, len(names)) or 1)
-    for number, one in enumerate(names[:SERIES]):
+    chosen = names
+    if len(names) > SERIES:
+        picked = st.multiselect(f"Shown, {SERIES} at most", names, names[:SERIES], format_func=str, key=f"{key} shown",
+                                max_selections=SERIES)  # fmt: skip
+        chosen = [one for one in picked if one in series]
+    same = figures.span_of([row for one in chosen for row in series[one]], y, limits)
+    columns = st.columns(min(ACROSS, len(chosen)) or 1)
+    for number, one in enumerate(chosen):
         with columns[number % len(columns)]:
-            if chart["by"]:
+            if by:
                 st.text(str(one))  # as it is: what an event holds is not ours to interpret
             figure = figures.line(series[one], y, cut, meta["version"], limits)
             figure.update_yaxes(range=same)
             drawn(figure, f"{key} {one}", f"{y} of {one} over {len(series[one])} windows")
     st.caption(
         f"{y}: solid up to the cut of version {meta['version']}, dotted from there on."
-        + (f" {SERIES} of {len(names)}; all are in the rows below." if len(names) > SERIES else "")
+        + (f" {len(chosen)} of {len(names)} are shown." if len(chosen) < len(names) else "")
     )
+
+
+def _newest(chart: Chart, name: str, sources: Sources) -> Reading:
+    """Rows of the newest windows, so many that each line has its own."""
+
+    def read(lines: int) -> Reading:
+        return sources.rows(name, chart["view"], sort=f"-{TIME}", limit=min(lines * WINDOWS, ALL))
+
+    found = read(SERIES)
+    rows = found.value["rows"] if found.value and chart["by"] else ()
+    lines = len({row[chart["by"]] for row in rows})
+    return read(lines) if lines > SERIES else found
 
 
 def _histogram(chart: Chart, listed: Listed, sources: Sources, key: str) -> None:

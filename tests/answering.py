@@ -121,6 +121,7 @@ class Server:
         self.serve("totals", 200, rows([{"count": 3, "mean": "9.50", "heaviest": [{"kilograms": "12.50"}]}]))
         self.serve("quarantine", 200, rows([{"reason": "weight_missing", "events": 4}]))
         self.asked: list[str] = []
+        self.queries: dict[str, list[str]] = {}  # of what was asked, by path
         self._server = make_server("127.0.0.1", 0, self._answer)
         self.port = self._server.port
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -130,6 +131,7 @@ class Server:
         request = Request(environ)
         batch = "?layer=batch" if request.args.get("layer") == "batch" else ""
         self.asked.append(request.path + batch)
+        self.queries.setdefault(request.path + batch, []).append(request.query_string.decode())
         status, body = self.answers[request.path + batch]
         return Response(body if isinstance(body, str) else json.dumps(body), status)(environ, start_response)
 

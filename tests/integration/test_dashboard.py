@@ -214,6 +214,33 @@ def test_lines_are_drawn_for_each_key_with_the_limits_of_the_alert(server: Serve
     assert figures(page)[0]["data"][0]["y"] == [21.5, 21.5]
 
 
+def test_of_more_lines_than_have_room_those_that_are_chosen_are_drawn(server: Server, clock: Clock) -> None:
+    chart = {"kind": "lines", "view": "minutes", "y": ["co2"], "by": "sensor", "title": ""}
+    server.answers["/pipelines"] = (200, listed(chart, minutes={"keys": ["sensor", "window_start", "window_end"]}))
+    names = [f"s{number:02}" for number in range(48)]
+    found = [window(minute, sensor=name, co2="1300.0") for minute in (2, 1, 0) for name in names]
+    server.serve("minutes", 200, rows(found, view="minutes"))
+    server.serve("minutes", 200, rows(found[-1:], view="minutes"), layer="batch")
+    page = pipeline_page().run()
+
+    assert not page.exception
+    assert sorted(one.value for one in page.text) == names[:12]
+    assert "12 of 48 are shown." in texts(page)
+    assert "limit=1440" in server.queries["/pipelines/parcels/views/minutes"][-1]  # thirty windows of each
+    page.multiselect(key="parcels chart 0 shown").set_value(["s40", "s03"]).run()
+    assert [one.value for one in page.text] == ["s40", "s03"]
+    assert "2 of 48 are shown." in texts(page)
+    clock.now += 60
+    others = [row for row in found if row["sensor"] != "s40"] + [window(2, sensor="s48", co2="1300.0")]
+    server.serve("minutes", 200, rows(others, view="minutes"))
+    page.run()
+    assert not page.exception
+    assert [one.value for one in page.text] == ["s03"]
+    page.multiselect(key="parcels chart 0 shown").set_value([]).run()
+    assert not page.exception
+    assert not figures(page)
+
+
 @pytest.mark.usefixtures("clock")
 def test_bars_of_windows_with_another_key_are_added_up(server: Server) -> None:
     chart = BARS | {"view": "minutes", "x": "window_start", "y": "count", "most": 2}
