@@ -10,6 +10,7 @@ from app.charts import Bars, Lines
 from app.model import QUARANTINE, Alert, Count, LakeTable, Mean, Pipeline, Rollup, Sum, Tumbling, View
 from app.new_pipeline import TEMPLATE
 from app.outputs import limits, sums
+from app.pipelines import products
 from backend.listing import charts
 from tests.unit.test_model import COLUMNS, FIELDS, m
 
@@ -101,6 +102,13 @@ def test_columns_in_which_the_layers_add_up_are_counts_and_sums() -> None:
 def test_a_column_that_shows_what_an_alert_watches_has_its_limits() -> None:
     assert limits(VIEWS[1], VIEWS) == {"mean": (5.0, 10.0)}
     assert limits(VIEWS[0], VIEWS) == {}
+
+
+def test_the_grades_of_food_are_in_order_in_the_colours_of_packages() -> None:
+    grades = products.PIPELINE.charts[0]
+
+    assert grades.order == (*"abcde", "unknown")
+    assert grades.colours == ("#038141", "#85bb2f", "#fecb02", "#ee8100", "#e63e11", "#9aa0a6")
 
 
 def test_every_pipeline_that_comes_with_it_has_something_to_draw() -> None:

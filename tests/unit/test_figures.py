@@ -263,3 +263,27 @@ def test_pipelines_are_told_apart_by_more_than_their_colour() -> None:
 
     assert len({trace.line.dash for trace in drawn.data}) == 2
     assert {shape.y0 for shape in drawn.layout.shapes} == {1, 3}
+
+
+def contrast(one: str, other: str) -> float:
+    """That of two colours by WCAG 2.2, from 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        linear = [of / 12.92 if of <= 0.04045 else ((of + 0.055) / 1.055) ** 2.4 for of in (red, green, blue)]
+        return sum(weight * of for weight, of in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#0e1117"])
+def test_an_outline_stands_out_from_a_light_and_from_a_dark_page(page: str) -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast(figures.OUTLINE, page) >= 3  # of graphics
+
+
+def test_the_label_of_the_cut_can_be_read() -> None:
+    (label,) = figures.bars([Part("a", 3, 2)], "n", 7).layout.annotations
+
+    assert contrast(label.font.color, label.bgcolor) >= 4.5  # of small texts
