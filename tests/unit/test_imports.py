@@ -64,6 +64,7 @@ def test_all_contracts_are_kept(lint: Path) -> None:
         ("app/unplaced.py", "", "unplaced"),
         ("backend/new.py", "import app.ledger", "backend.new -> app.ledger"),
         ("dashboard/new.py", "import pyspark", "dashboard.new -> pyspark"),
+        ("dashboard/new.py", "import app.postgres", "dashboard is not allowed to import app.postgres"),
         ("producers/new.py", "from app.transform import decode", "producers.new -> app.transform"),
         ("embedded/kafka.py", "import app.settings", "embedded.kafka is not allowed to import app"),
         ("embedded/new.py", "import app.ledger", "embedded.new -> app.ledger"),
