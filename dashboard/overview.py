@@ -93,17 +93,19 @@ def picture(found: list[Standing], here: Sources) -> str:
     worst = max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None))
     silent = _silent([one.status for one in found])
     counted, published = silent or f"counted {age(oldest)}", silent or f"published {age(batch)}"
+    as_of = silent or ("nothing counted yet" if oldest is None else f"as of {age(oldest)}")
     in_tables = [one for one in found if (one.status.value or {}).get("written") is not None]
     last = max((at for one in found if (at := here.history.sent_at(one.name)) is not None), default=None)
-    arrived = "none seen to come yet" if last is None else f"the last {age(max(time.time() - last, 0))}"
+    newest = "" if last is None else f", the last {age(max(time.time() - last, 0))}"
     read = here.pace()
     pace = Pace(None, None) if read.error else read.value
     return (
         '<div class="flow">'
-        + _stage("Producers", f"events and files of {len(found)} pipelines", f"{_rate(found, here, 'sent')}, {arrived}")
+        + _stage("Producers", f"events and files of {len(found)} pipelines",
+                 f"{_rate(found, here, 'sent')}{newest or ', none seen to come yet'}")
         + _TO
         + _stage("Kafka", _count(sent, "messages") + (old(found[0].kafka) if found else ""),
-                  f"{_rate(found, here, 'sent')}, {_count(lag, 'waiting')}")
+                  f"{_rate(found, here, 'sent')}, {_count(lag, 'waiting')}{newest}")
         + _TO
         + '<div class="layers">'
         + _stage("Speed layer", f"{_count(since, 'since the cut')}, {_count(lag, 'waiting')}",
@@ -113,10 +115,10 @@ def picture(found: list[Standing], here: Sources) -> str:
         + (_lake(in_tables, here, silent) if in_tables else "")
         + "</div>"
         + _TO
-        + _stage("Merged views", "Postgres: batch + speed", said(worst))
+        + _stage("Merged views", f"Postgres: batch + speed, {_count(lag, 'waiting')}", said(worst))
         + _TO
         + _stage("API", f"{_per_second(pace.rate)}, to all who ask",
-                 f"half of them within {'…' if pace.half is None else f'{pace.half * 1000:g}'} ms")
+                 f"half of them within {'…' if pace.half is None else f'{pace.half * 1000:g}'} ms, {as_of}")
         + "</div>"
     )  # fmt: skip
 

@@ -471,6 +471,7 @@ def test_the_overview_names_no_age_that_it_does_not_know(server: Server, clock: 
     assert "counted" not in html(page).replace("counted by", "")
     assert "published" not in html(page)
     assert "■ not read for 90 s" in html(page)
+    assert "ms, not read for 90 s" in html(page)
 
 
 @pytest.mark.parametrize(
@@ -649,6 +650,7 @@ def test_the_overview_draws_a_tidemark_and_says_it_in_words() -> None:
     page = overview_page().run()
 
     assert "version 3 counts 150 · speed layer 1,150 · waiting: Kafka was not read" in html(page)
+    assert "? messages<br>… a second, ? waiting</div>" in html(page)  # when the last came is not known
     assert all(stage in html(page) for stage in ("Kafka", "Speed layer", "Batch layer", "Merged views", "API"))
 
 
@@ -676,12 +678,12 @@ def test_each_stage_has_its_rate_its_lag_and_its_age(
     stages = [words.replace("<br>", " | ") for words in re.findall(r"<b>(.*?)</div>", html(page))]
     assert [words.replace("</b>", ": ") for words in stages] == [
         "Producers: events and files of 1 pipelines | 3 a second, the last 0 s ago",
-        "Kafka: 1,310 messages | 3 a second, 20 waiting",
+        "Kafka: 1,310 messages | 3 a second, 20 waiting, the last 0 s ago",
         "Speed layer: 1,190 since the cut, 20 waiting | 2 a second, counted 1 s ago",
         "Batch layer: 150 below the cut, 1,190 behind | 7 a second in its last run, published 90 s ago",
         *(["Lake, for Hive: 1,290 written, 20 waiting | 5 a second, written 4 s ago"] if written else []),
-        "Merged views: Postgres: batch + speed | ● fresh · 1 s ago",
-        "API: 12 a second, to all who ask | half of them within 5 ms",
+        "Merged views: Postgres: batch + speed, 20 waiting | ● fresh · 1 s ago",
+        "API: 12 a second, to all who ask | half of them within 5 ms, as of 1 s ago",
     ]
 
 
