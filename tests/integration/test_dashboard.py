@@ -591,14 +591,20 @@ def test_a_badge_turns_when_the_api_goes_away(server: Server, clock: Clock) -> N
 
 
 @pytest.mark.usefixtures("clock")
-def test_the_lambda_page_says_what_a_publish_does_with_the_numbers_of_the_last() -> None:
+def test_the_lambda_page_says_what_a_publish_does_with_the_numbers_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.sources.partitions", lambda *_: [Partition("parcel-scans", 0, 0, 1_310)])
     page = layers_page().run()
 
     said = texts(page)
     assert "The speed layer adds to segment 5" in said
     assert "The last time, 90 s ago, the cut moved by 30 messages to 150, and counting took 4 s (incremental)." in said
+    assert not page.button  # it explains; nothing can be set off
     (meeting,) = (one.value for one in page.dataframe if "only speed" in one.value.columns)
-    assert meeting.to_dict("records")[0] | {"speed: below": None} == {
+    assert meeting.to_dict("records")[1] == {
+        "partition": "0", "batch: below": 100, "speed: below": 1_250, "Kafka ends at": 1_310, "only speed": 1_150,
+        "waiting": 60,
+    }  # fmt: skip
+    assert meeting.to_dict("records")[0] | {"speed: below": None, "Kafka ends at": None, "waiting": None} == {
         "partition": "files", "batch: below": 50, "speed: below": None, "Kafka ends at": None, "only speed": 0,
         "waiting": None,
     }  # fmt: skip
