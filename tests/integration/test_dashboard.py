@@ -555,31 +555,38 @@ def test_what_was_read_last_stays_with_its_age_when_the_api_goes_away(
 def test_what_was_read_of_kafka_stays_with_its_age_when_it_goes_away(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, opened: Open
 ) -> None:
-    first = iter([[Partition("parcel-scans", 0, 0, 1_310)]])
+    ends = iter([1_250, 1_310])
 
     def partitions(*_: Any) -> list[Partition]:
-        for found in first:
-            return found
+        for end in ends:
+            return [Partition("parcel-scans", 0, 0, end)]
         raise LogError("Kafka is gone")
 
     def shown() -> Any:
         return metrics(page), [one.value.to_csv() for one in page.dataframe]
 
+    now = Clock(1_780_000_000.0)
+    for module in ("overview", "sources"):
+        monkeypatch.setattr(f"dashboard.{module}.time", SimpleNamespace(time=now))
     monkeypatch.setattr("dashboard.sources.partitions", partitions)
-    page = opened().run()
-    before = shown()
-    assert "Kafka is gone" not in texts(page)
-    clock.now += 90
+    page = opened()
+    for passed in (20, 90):
+        page.run()
+        before = shown()
+        assert "Kafka is gone" not in texts(page)
+        clock.now += passed
+        now.now += passed
     page.run()
 
     assert not page.exception
     assert shown() == before
     assert "**Stale: read 90 s ago.** Kafka is gone" in [warning.value for warning in page.warning]
     if opened == overview_page:
-        assert "1,310 messages, read 90 s ago<br>… a second" in html(page)
+        assert "1,310 messages, read 90 s ago<br>… a second, 60 waiting, the last 90 s ago" in html(page)
         assert "version 3 counts 150 · speed layer 1,150 · 60 waiting, read 90 s ago" in html(page)
     else:
         assert "1310" in str(before)
+    assert [one.sent for one in sources().history.of("parcels")] == [1_250, 1_310, None]
 
 
 def test_a_badge_turns_when_the_api_goes_away(server: Server, clock: Clock) -> None:

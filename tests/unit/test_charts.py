@@ -107,6 +107,7 @@ def test_a_column_that_shows_what_an_alert_watches_has_its_limits() -> None:
 def test_the_grades_of_food_are_in_order_in_the_colours_of_packages() -> None:
     grades = products.PIPELINE.charts[0]
 
+    assert isinstance(grades, Bars)
     assert grades.order == (*"abcde", "unknown")
     assert grades.colours == ("#038141", "#85bb2f", "#fecb02", "#ee8100", "#e63e11", "#9aa0a6")
 
