@@ -56,9 +56,7 @@ PIPELINE = Pipeline(
         Rollup(
             "last_day", of="kinds", keys=("kind",), last="24 hours", description="One row a kind: the last 24 hours"
         ),
-        Rollup(
-            "fastest", of="fastest_windows", keys=(), last="24 hours", description="The five fastest of the last day"
-        ),
+        Rollup("fastest", of="fastest_windows", keys=(), last="24 hours", description="The five fastest of a day"),
     ),
     charts=(
         Scatter("objects", "velocity_km_s", "miss_distance_ld", "hazardous", "name", "How near, and how fast"),
