@@ -19,7 +19,7 @@ MEMORY = 8 * GIB  # of the machine; with jobs and producers the stack was seen t
 KEPT = 0.1  # of the memory of a machine, which its kernel keeps to itself
 DISK = 12 * GIB  # images, and room for data
 DATA = 2 * GIB  # room for data, where the images are there
-ENGINE, COMPOSE = 25, (2, 21)  # of before, a health check has one interval
+COMPOSE = (2, 20)
 SECONDS = 60
 # What a port is for, by the port inside its container.
 TITLES = {
@@ -45,8 +45,6 @@ def preflight(compose: Sequence[str]) -> None:
     if shutil.which("docker") is None:
         raise Unfit("the command docker is not there; expected Docker with its compose plugin: install it")
     engine = _engine()
-    if int(engine["ServerVersion"].partition(".")[0]) < ENGINE:
-        raise Unfit(f"the Docker engine is {engine['ServerVersion']}; expected {ENGINE} or newer: bring it up to date")
     version = _said([*compose, "version", "--short"])
     if tuple(int(part) for part in version.lstrip("v").split(".")[:2]) < COMPOSE:
         raise Unfit(
