@@ -125,7 +125,7 @@ def test_a_defect_is_a_500_that_does_not_tell_more_than_that(app: Flask, monkeyp
     def defect() -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setitem(app.view_functions, "pipelines", defect)
+    monkeypatch.setitem(app.view_functions, "pipelines.pipelines", defect)
     failed = get(app.test_client(), "/pipelines")
 
     assert (failed.status, failed.kind) == (500, PROBLEM)
