@@ -106,15 +106,18 @@ def answering(stack: Stack, keys: int, answers: int) -> None:
             "a bare SELECT of them": api.measured(select_all, answers, [psutil.Process(), *postgres]),
             "a poll that changes nothing": api.measured(poll, answers, [process, *postgres]),
         }
+        with api.hanging(at):
+            found["all rows, as HiveServer2 hangs"] = api.measured(full, answers, [process, *postgres])
     print(f"\n{keys:,} keys, {answers} answers each, one reader\n")
     print(f"{'':30}{'p50':>8}{'p95':>8}{'p99':>8}   a second   a processor second")
     for name, one in found.items():
         times = "".join(f"{1000 * seconds:6.1f}ms" for seconds in one.quantiles)
         print(f"{name:30}{times}{len(one.seconds) / sum(one.seconds):11,.1f}{one.per_processor_second:21,.1f}")
-    whole, bare, polled = found.values()
+    whole, bare, polled, meanwhile = found.values()
     print(f"\nof a bare SELECT: {sum(bare.seconds) / sum(whole.seconds):.2f} a second, "
           f"{whole.per_processor_second / bare.per_processor_second:.2f} a processor second")  # fmt: skip
     print(f"polls: {sum(whole.seconds) / sum(polled.seconds):.1f} times as many a second as answers")
+    print(f"answers as HiveServer2 hangs: {sum(whole.seconds) / sum(meanwhile.seconds):.2f} times as many a second")
 
 
 def submit(stack: Stack, script: str, arguments: Sequence[str], java: Sequence[str] = THROUGHPUT) -> Any:

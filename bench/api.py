@@ -1,8 +1,10 @@
 """The API beside a bare SELECT: all rows of one merged view, again and again, by one reader on one connection."""
 
+import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from http import HTTPStatus
@@ -21,6 +23,9 @@ from app.versions import Version, Versions
 
 VIEW = PIPELINE.views[0].name
 PATH = f"/pipelines/{PIPELINE.name}/views/{VIEW}"
+OF_THE_LAKE = f"/quarantine/samples?pipeline={PIPELINE.name}"
+READERS = 4  # of the lake, as many as the API lets wait at once
+LAKE_SECONDS = 60  # for an answer of the API, which ends each after 30
 
 
 class Measured(NamedTuple):
@@ -91,6 +96,32 @@ def selecting(at: Settings, keys: int) -> Iterator[Callable[[], None]]:
             connection.rollback()
 
         yield select
+
+
+@contextmanager
+def hanging(at: Settings) -> Iterator[None]:
+    """Readers who ask for what is in the lake, again and again, of a HiveServer2 that takes them and never answers."""
+    with socket.create_server((at.hive_server_host, at.hive_server_port)) as server:
+        asked = True
+
+        def ask(_: int) -> None:
+            while asked:
+                with closing(HTTPConnection(at.api_host, at.api_port, timeout=LAKE_SECONDS)) as connection:
+                    connection.request("GET", OF_THE_LAKE)
+                    if (status := connection.getresponse().status) != HTTPStatus.SERVICE_UNAVAILABLE:
+                        raise RuntimeError(f"the API answered {status} for a HiveServer2 that hangs, expected 503")
+
+        with ThreadPoolExecutor(READERS) as threads:
+            readers = [threads.submit(ask, number) for number in range(READERS)]
+            try:
+                taken, _ = server.accept()
+                with taken:
+                    yield
+            finally:
+                asked = False
+                server.close()  # which ends what waits for it
+        for reader in readers:
+            reader.result()
 
 
 def postgres_of(at: Settings) -> list[psutil.Process]:
