@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from app import pipelines
+from backend.status import ERROR_AFTER
 from embedded.stack import Ports
 from tests.browser import PHONE, Theme, Visit, browser, visit
 from tests.demo.running import demo, words
@@ -23,6 +24,7 @@ CHANGED = """([label, before]) => [...document.querySelectorAll('[data-testid="s
     one.innerText.includes(label) && one.querySelector('[data-testid="stMetricValue"]').innerText !== before)"""
 MOVES = 60  # seconds that a figure may take to change while events arrive
 LATE_AFTER = 60  # seconds: the target of a pipeline that names none
+STALE_AFTER = ERROR_AFTER * LATE_AFTER
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +130,8 @@ def test_the_badge_says_so_when_the_streaming_job_stands_still(url: str, opened:
             late.wait_for(timeout=(LATE_AFTER + 30) * 1000)
             assert "▲ late" in here.page.locator("main").inner_text()
             assert "./scripts/submit streaming transactions" in here.page.locator("main").inner_text()
+            here.page.get_by_text("■ stale").first.wait_for(timeout=(STALE_AFTER + 30) * 1000)
         finally:
             for job in jobs:
                 os.kill(job.pid, signal.SIGCONT)
-        here.page.get_by_text("● fresh").first.wait_for(timeout=60_000)
+        here.page.get_by_text("● fresh").first.wait_for(timeout=120_000)
