@@ -24,6 +24,9 @@ class Fresh(BaseModel):
     )
     freshness_seconds: float | None = Field(description="null: nothing is counted yet")
     fresh_within: float | None
+    version: int | None
+    cut: dict[str, int] | None
+    offsets: dict[str, int] | None
     batch_late: bool | None
     batch_seconds: float | None
     batch_within: float | None

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from app.model import Pipeline
 from backend import answers
 from backend.database import snapshot
 from backend.routes import Endpoint
+from backend.status import Status, status
 from backend.values import WHOLE
 
 MAX_LIMIT = 1_000
@@ -45,8 +46,11 @@ class Version(BaseModel):
     pruned_at: datetime | None = Field(description="When its rows were deleted; null: they are there")
 
 
-class Versions(RootModel[list[Version]]):
-    """The newest first."""
+class Versions(BaseModel):
+    """Where the pipeline stands, and its versions, the newest first."""
+
+    meta: Status
+    rows: list[Version]
 
 
 def endpoint(path: str, pipeline: Pipeline) -> Endpoint:
@@ -57,8 +61,9 @@ def _page(pipeline: Pipeline) -> Callable[[Any], Response]:
     def page(query: Asked) -> Response:
         with snapshot() as connection:
             asked = {"pipeline": pipeline.name, "limit": query.limit}
-            found = connection.execute(STATEMENT, asked).mappings()
-            return answers.whole([dict(row) for row in found])
+            stand = status(connection, pipeline)
+            found = [dict(row) for row in connection.execute(STATEMENT, asked).mappings()]
+        return answers.whole({"meta": stand, "rows": found})
 
     page.__doc__ = f"The versions of {pipeline.name}, of the definition that is published, the newest first."
     return page

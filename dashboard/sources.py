@@ -80,7 +80,8 @@ class Sources:
         return self._asked(f"/pipelines/{name}")
 
     def versions(self, name: str) -> Reading:
-        return self._asked(f"/pipelines/{name}/versions", age=CALMLY)
+        found = self._asked(f"/pipelines/{name}/versions", age=CALMLY)
+        return found if found.value is None else found._replace(value=found.value["rows"])
 
     def pace(self) -> Reading:
         """How many answers the API gives to all who ask it, and how fast."""

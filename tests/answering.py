@@ -85,6 +85,11 @@ def rows(found: list[dict[str, Any]], **meta: Any) -> dict[str, Any]:
     return {"meta": META | {"columns": columns} | meta, "rows": found, "next": None}
 
 
+def versions(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the API says of versions."""
+    return {"meta": STATUS, "rows": found}
+
+
 def quarantined(*found: dict[str, Any]) -> dict[str, Any]:
     """What the API says of the quarantine."""
     return {"meta": [STATUS], "rows": found}
@@ -112,7 +117,7 @@ class Server:
             "/pipelines": (200, PIPELINES),
             "/freshness": (200, [{"pipeline": "parcels", "freshness": "ok"}]),
             "/pipelines/parcels": (200, STATUS),
-            "/pipelines/parcels/versions": (200, VERSIONS),
+            "/pipelines/parcels/versions": (200, versions(VERSIONS)),
             "/metrics": (200, metrics(0)),
             "/quarantine": (200, quarantined({"pipeline": "parcels", "reason": "weight_missing", "events": 4})),
         }

@@ -16,7 +16,20 @@ from streamlit.testing.v1 import AppTest
 from app.settings import HOME, settings
 from dashboard.log import LogError, Partition
 from dashboard.sources import sources
-from tests.answering import BARS, META, NO_POSTGRES, PIPELINES, ROWS, SILENT, STATUS, Server, quarantined, rows, server
+from tests.answering import (
+    BARS,
+    META,
+    NO_POSTGRES,
+    PIPELINES,
+    ROWS,
+    SILENT,
+    STATUS,
+    Server,
+    quarantined,
+    rows,
+    server,
+    versions,
+)
 from tests.answering import metrics as metrics_text
 
 __all__ = ["server"]  # a fixture
@@ -357,7 +370,7 @@ def test_a_table_that_was_cut_short_says_so(server: Server) -> None:
 def test_before_anything_was_counted_the_pages_name_the_command(server: Server) -> None:
     nothing = {"version": 0, "mode": "empty", "cut": {}, "offsets": {}, "freshness": "error", "freshness_seconds": None}
     server.answers["/pipelines/parcels"] = (200, STATUS | nothing)
-    server.answers["/pipelines/parcels/versions"] = (200, [])
+    server.answers["/pipelines/parcels/versions"] = (200, versions([]))
     for view in ("depots", "totals", "quarantine"):
         server.serve(view, 200, rows([], **nothing))
     server.answers["/quarantine"] = (200, quarantined() | {"meta": [STATUS | nothing]})

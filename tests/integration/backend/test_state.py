@@ -48,6 +48,9 @@ def test_every_pipeline_is_judged(client: FlaskClient, layers: Layers) -> None:
 
     assert list(found) == names()
     assert (found[PIPELINE.name]["freshness"], found[PIPELINE.name]["fresh_within"]) == ("ok", 60)
+    stand = get(client, f"/pipelines/{PIPELINE.name}").body
+    for name in ("version", "cut", "offsets"):
+        assert found[PIPELINE.name][name] == stand[name], name
 
 
 def test_what_was_never_counted_is_not_fresh(client: FlaskClient, database: Settings) -> None:
