@@ -171,7 +171,7 @@ def test_what_is_stuck_in_the_lake_keeps_no_other_answer_waiting(own: Own) -> No
     assert max(seconds) < ANSWER_SECONDS / 10
     assert {status for status, _ in refused} == {503}
     silent = [answer["detail"] for _, answer in refused if "longer than the API waits" in answer["detail"]]
-    assert len(silent) == SESSIONS
+    assert len(silent) >= SESSIONS  # one that waits may be given a session as its own time ends
 
 
 def test_postgres_restarted_under_load_is_503_and_then_an_answer_again(own: Own) -> None:
