@@ -67,9 +67,9 @@ class Archive:
 
     def write(self, messages: DataFrame, batch: int) -> None:
         """Appends what the master dataset does not hold yet."""
-        end = self.checkpoint.end(batch)
-        self.lake.append(messages.filter(between(self.held, end)), self.ledger, self.held | end)
-        self.held = self.held | end
+        end = self.held | self.checkpoint.end(batch)
+        self.lake.append(messages.filter(between(self.held, end)), self.ledger, end)
+        self.held = end
         self.appends += 1
         if self.appends % TIDY_APPENDS == 0:
             with self.ledger.alone("append"):

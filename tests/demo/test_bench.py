@@ -9,8 +9,6 @@ from app.settings import HOME
 
 FIGURE = r"\s+[\d,]+"
 RATIO = r" \d+\.\d\d"
-
-
 SMALL = ("--events=2000", "--rounds=1", "--rate=100", "--seconds=3", "--keys=1000", "--answers=50")
 
 
