@@ -106,8 +106,9 @@ def answering(stack: Stack, keys: int, answers: int) -> None:
             "a bare SELECT of them": api.measured(select_all, answers, [psutil.Process(), *postgres]),
             "a poll that changes nothing": api.measured(poll, answers, [process, *postgres]),
         }
-        with api.hanging(at):
-            found["all rows, as HiveServer2 hangs"] = api.measured(full, answers, [process, *postgres])
+        with api.hanging(at):  # who has the connections of the pool, so that the answers may have another
+            taking_part = [process, *api.postgres_of(at)]
+            found["all rows, as HiveServer2 hangs"] = api.measured(full, answers, taking_part)
     print(f"\n{keys:,} keys, {answers} answers each, one reader\n")
     print(f"{'':30}{'p50':>8}{'p95':>8}{'p99':>8}   a second   a processor second")
     for name, one in found.items():

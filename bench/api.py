@@ -20,12 +20,11 @@ from app.postgres import Role, connect
 from app.readers import served_as
 from app.settings import Settings
 from app.versions import Version, Versions
+from backend.lake import ANSWER_SECONDS, REQUESTS
 
 VIEW = PIPELINE.views[0].name
 PATH = f"/pipelines/{PIPELINE.name}/views/{VIEW}"
 OF_THE_LAKE = f"/quarantine/samples?pipeline={PIPELINE.name}"
-READERS = 4  # of the lake, as many as the API lets wait at once
-LAKE_SECONDS = 60  # for an answer of the API, which ends each after 30
 
 
 class Measured(NamedTuple):
@@ -106,13 +105,13 @@ def hanging(at: Settings) -> Iterator[None]:
 
         def ask(_: int) -> None:
             while asked:
-                with closing(HTTPConnection(at.api_host, at.api_port, timeout=LAKE_SECONDS)) as connection:
+                with closing(HTTPConnection(at.api_host, at.api_port, timeout=2 * ANSWER_SECONDS)) as connection:
                     connection.request("GET", OF_THE_LAKE)
                     if (status := connection.getresponse().status) != HTTPStatus.SERVICE_UNAVAILABLE:
                         raise RuntimeError(f"the API answered {status} for a HiveServer2 that hangs, expected 503")
 
-        with ThreadPoolExecutor(READERS) as threads:
-            readers = [threads.submit(ask, number) for number in range(READERS)]
+        with ThreadPoolExecutor(REQUESTS) as threads:
+            readers = [threads.submit(ask, number) for number in range(REQUESTS)]
             try:
                 taken, _ = server.accept()
                 with taken:
