@@ -1,12 +1,15 @@
 """A demo on a data folder that the tests share: each goes on where the one before has left it."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from embedded.process import free_port
 from embedded.stack import Ports
+from tests.browser import browser
 from tests.demo.running import SECONDS, SERVERS, words
 
 
@@ -35,3 +38,9 @@ def bounded(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> str
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+@pytest.fixture(scope="session")
+def opened() -> Iterator[Browser]:
+    with browser() as made:
+        yield made

@@ -1,49 +1,29 @@
 """The dashboard as people see it: a real browser at the running demo."""
 
-import json
-import os
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
-import psutil
 import pytest
 from playwright.sync_api import Browser
 
 from app import pipelines
-from backend.status import ERROR_AFTER
 from embedded.stack import Ports
-from tests.browser import PHONE, Theme, Visit, browser, visit
-from tests.demo.running import demo, words
+from tests.browser import PHONE, Theme, Visit, visit
+from tests.demo.running import ask, demo, words
 
 PLOTTED = """() => [...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.data.map(trace => (
     {name: trace.name, kind: trace.type, x: Array.from(trace.x || []), y: Array.from(trace.y || [])})))"""
 CHANGED = """([label, before]) => [...document.querySelectorAll('[data-testid="stMetric"]')].some(one =>
     one.innerText.includes(label) && one.querySelector('[data-testid="stMetricValue"]').innerText !== before)"""
 MOVES = 60  # seconds that a figure may take to change while events arrive
-LATE_AFTER = 60  # seconds: the target of a pipeline that names none
-STALE_AFTER = ERROR_AFTER * LATE_AFTER
 
 
 @pytest.fixture(scope="module")
 def url(bounded: str, options: list[str], ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the dashboard of a running demo is."""
     assert bounded
-    with demo(words("./scripts/demo", *options), tmp_path_factory.mktemp("browser")):
+    with demo(words("./scripts/demo", "--every=3600", *options), tmp_path_factory.mktemp("browser")):
         yield f"http://127.0.0.1:{ports.dashboard}"
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as made:
-        yield made
-
-
-def ask(ports: Ports, path: str) -> Any:
-    with urlopen(f"http://127.0.0.1:{ports.api}{path}", timeout=10) as answer:
-        return json.load(answer)
 
 
 def metric(here: Visit, label: str) -> str:
@@ -110,28 +90,3 @@ def test_they_move_while_events_arrive(url: str, opened: Browser, ports: Ports) 
         shown = sum(batch["x"]) + sum(speed["x"])
         now = ask(ports, "/pipelines/transactions/views/clients?sort=-total&limit=20")["rows"]
         assert 0 < shown <= sum(float(one["total"]) for one in now) + 0.01
-
-
-def test_the_badge_says_so_when_the_streaming_job_stands_still(url: str, opened: Browser, data: Path) -> None:
-    jobs = [
-        process
-        for process in psutil.process_iter(["cmdline", "environ"])
-        if any("streaming_job.py" in word for word in process.info["cmdline"] or [])
-        and str(data) in (process.info["environ"] or {}).get("SECRETS_PATH", "")
-    ]
-    assert jobs
-    with visit(opened, url) as here:
-        here.open("transactions")
-        assert "fresh" in here.page.locator("main").inner_text()
-        for job in jobs:
-            os.kill(job.pid, signal.SIGSTOP)
-        try:
-            late = here.page.get_by_text("The speed layer is behind.")
-            late.wait_for(timeout=(LATE_AFTER + 30) * 1000)
-            assert "▲ late" in here.page.locator("main").inner_text()
-            assert "./scripts/submit streaming transactions" in here.page.locator("main").inner_text()
-            here.page.get_by_text("■ stale").first.wait_for(timeout=(STALE_AFTER + 30) * 1000)
-        finally:
-            for job in jobs:
-                os.kill(job.pid, signal.SIGCONT)
-        here.page.get_by_text("● fresh").first.wait_for(timeout=120_000)

@@ -7,7 +7,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,11 +14,9 @@ import sys
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import URLError
 from urllib.request import urlopen
 
-import psutil
 import pytest
 
 from app import pipelines
@@ -29,7 +26,7 @@ from backend import create_app
 from embedded.process import Server, accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
-from tests.demo.running import SERVERS, demo, until, words
+from tests.demo.running import SERVERS, at_work, demo, until, words
 
 SQL_SECONDS = 120  # for one answer, on a slow machine too
 # Runs a command where there is no network but the loopback.
@@ -40,17 +37,6 @@ OFFLINE = (
     "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), SIOCSIFFLAGS, request); "
     "os.execvp(sys.argv[1], sys.argv[1:])",
 )
-
-
-def left_behind(data: Path) -> list[list[str]]:
-    """Command lines of processes that still work on a data folder."""
-    folder = str(data)
-    return [
-        process.info["cmdline"]
-        for process in psutil.process_iter(["cmdline", "environ"])
-        if folder in (process.info["environ"] or {}).get("SECRETS_PATH", "")
-        or any(folder in word for word in process.info["cmdline"] or [])
-    ]
 
 
 def counted(printed: str, pipeline: str = "transactions") -> int:
@@ -75,7 +61,7 @@ def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
     accepted = re.search(r"sensors: ([\d,]+) accepted", bounded)
     assert accepted is not None
     assert int(accepted[1].replace(",", "")) > 2_000  # 2,000 come over Kafka, and more in files
-    assert left_behind(data) == []
+    assert not at_work(data)
 
 
 def test_a_second_start_of_some_needs_no_network_and_goes_on_where_it_was_until_ctrl_c(
@@ -91,7 +77,7 @@ def test_a_second_start_of_some_needs_no_network_and_goes_on_where_it_was_until_
     assert sent["transactions"].stat().st_size == size["transactions"]  # none of those that were not named
     assert "transactions" not in printed()
     assert re.search(r"^serving\.\w+ *$", printed(), re.MULTILINE)  # what readers see of a pipeline
-    assert left_behind(data) == []
+    assert not at_work(data)
 
 
 @pytest.mark.usefixtures("bounded")
@@ -110,16 +96,19 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
 
         run("./scripts/migrate")
         run("./scripts/topics")
-        for job, port in (("./scripts/submit metastore", ports.metastore), ("./scripts/submit sql", ports.sql)):
-            server = SparkJob(job.split()[-1], tmp_path / "servers")
-            stack.start(server, words(job), functools.partial(accepts_connections, port))
+        metastore, sql, streaming = (SparkJob(job, tmp_path / job) for job in ("metastore", "sql", "streaming"))
+        stack.start(
+            metastore, words("./scripts/submit metastore"), functools.partial(accepts_connections, ports.metastore)
+        )
         checked = "SELECT checked_at FROM serving.status WHERE pipeline = 'transactions'"
         before = stack.query(checked)
-        stack.start(
-            SparkJob("streaming", tmp_path / "log"),
-            words("./scripts/submit streaming transactions"),
-            lambda: stack.query(checked) != before,
-        )
+        for ready in (
+            stack.begin(sql, words("./scripts/submit sql"), functools.partial(accepts_connections, ports.sql)),
+            stack.begin(
+                streaming, words("./scripts/submit streaming transactions"), lambda: stack.query(checked) != before
+            ),
+        ):
+            ready()
         version = stack.published()["transactions"]
         assert f"version {version + 1} (full) published" in run("./scripts/submit batch transactions --full")
         assert "transactions.clients: " in run("./scripts/submit serving transactions")
@@ -132,10 +121,11 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
             for pipeline in pipelines.select([]):
                 asked.execute(f"SHOW TABLES IN {pipeline.name}")
                 tables = {name for _, name, _ in asked.fetchall()}
-                for table in ("bronze", "quarantine", *(table.name for table in pipeline.lake)):
-                    assert table in tables
-                    asked.execute(f"SELECT count(*) FROM {pipeline.name}.`{table}`")
-                    assert asked.fetchone()[0] > 0 or table == "quarantine", f"{pipeline.name}.{table}"
+                lake = {"bronze", "quarantine", *(table.name for table in pipeline.lake)}
+                assert lake <= tables
+                counts = [f"SELECT '{table}', count(*) FROM {pipeline.name}.`{table}`" for table in sorted(lake)]
+                asked.execute(" UNION ALL ".join(counts))
+                assert {table for table, rows in asked.fetchall() if rows} >= lake - {"quarantine"}, pipeline.name
         found = run("./scripts/query SELECT client, amount FROM transactions.silver LIMIT 5")
         assert found.count("client-") == 5
         api = create_app(stack.settings)
@@ -145,7 +135,7 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         api.extensions["engine"].dispose()
         api.extensions["lake"].pool.dispose()
         assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
-        said = run("./scripts/verify")
+        said = run("./scripts/verify transactions")
         assert "verify: exact transactions.clients" in said
         assert f"version {version}, offsets" in said
         environment["MASTER"] = spark_master(stack, tmp_path)
@@ -154,7 +144,7 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
             ["bash", "-c", command], env=environment, cwd=HOME, capture_output=True, text=True, timeout=300, check=False
         )
         assert f"version {version + 2} (" in done.stdout, done.stdout + done.stderr
-    assert left_behind(data) == []
+    assert not at_work(data)
 
 
 def spark_master(stack: Stack, folder: Path) -> str:
@@ -178,34 +168,6 @@ def spark_master(stack: Stack, folder: Path) -> str:
 
     stack.start(worker, ["spark-class", f"{daemon}.worker.Worker", *at], at_work)
     return address
-
-
-@pytest.mark.usefixtures("bounded")
-def test_a_new_pipeline_runs_a_reset_forgets_the_data_and_a_changed_definition_counts_from_the_next_start(
-    data: Path, ports: Ports, options: list[str], tmp_path: Path
-) -> None:
-    home = tmp_path / "copy"
-    shutil.copytree(HOME, home, ignore=shutil.ignore_patterns(".git", "__pycache__", "data"))
-    subprocess.run(words("./scripts/new-pipeline orders", home=home), check=True, stdout=subprocess.DEVNULL)
-
-    def kinds() -> set[str]:
-        return {row["kind"] for row in ask(ports, "/pipelines/orders/views/kinds")["rows"]}
-
-    with demo(words("./scripts/demo orders", "--reset", *options, home=home), tmp_path):
-        until(lambda: kinds() == {"tea", "coffee"}, 60)
-        with pytest.raises(HTTPError, match="503"):  # nothing is known of it any more
-            ask(ports, "/pipelines/transactions")
-    file = home / "app/pipelines/orders.py"
-    file.write_text(file.read_text().replace("lower(trim(kind))", "upper(trim(kind))"))
-    with demo(words("./scripts/demo orders", *options, home=home), tmp_path):
-        until(lambda: kinds() == {"TEA", "COFFEE"}, 120)
-    assert left_behind(data) == []
-
-
-def ask(ports: Ports, path: str) -> Any:
-    """What the API answers."""
-    with urlopen(f"http://127.0.0.1:{ports.api}{path}", timeout=10) as answer:
-        return json.load(answer)
 
 
 def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
