@@ -50,11 +50,8 @@ def _said(text: str) -> Iterator[None]:
     yield
 
 
-def start(stack: Stack, bounded: bool) -> None:
-    """Starts all but the batch job and the producers, what does not wait for another side by side.
-
-    `bounded`: it is to run for some minutes.
-    """
+def start(stack: Stack) -> None:
+    """Starts all but the batch job and the producers, what does not wait for another side by side."""
     with step("Postgres: roles, migrations, tables"):
         stack.start_postgres()
     metastore = stack.begin_metastore()
@@ -63,7 +60,7 @@ def start(stack: Stack, bounded: bool) -> None:
         stack.start_kafka()
     with step("Hive metastore"):
         metastore()
-    streaming, sql = stack.begin_streaming(bounded), stack.begin_sql()
+    streaming, sql = stack.begin_streaming(), stack.begin_sql()
     with step("API and dashboard"):
         api()
         dashboard()
@@ -185,11 +182,12 @@ def main() -> None:
     pipelines = declared.select(asked.pipelines)
     try:
         ports.require()
-        with Stack(asked.data, ports, pipelines, SPEED_INTERVAL_ONCE if asked.once else SPEED_INTERVAL) as stack:
+        interval = SPEED_INTERVAL_ONCE if asked.once else SPEED_INTERVAL
+        with Stack(asked.data, ports, pipelines, interval, bounded=asked.once) as stack:
             if asked.reset:
                 stack.reset()
             try:
-                start(stack, bounded=asked.once)
+                start(stack)
                 if asked.once:
                     once(stack, asked.events)
                 else:

@@ -50,7 +50,7 @@ class HiveServer(Service):
 
     def begin(self) -> None:
         require_port("HiveServer2", self._settings.hive_server_port, self._port_option)
-        self._server.begin(command("sql"), _environment(self._settings))
+        self._server.begin(command("sql", little=True), _environment(self._settings))
 
     def until_ready(self) -> None:
         self._server.until_ready(self._ready, _START_SECONDS)

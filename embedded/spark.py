@@ -26,6 +26,9 @@ JOBS = {
     "metastore": "app/metastore_server.py",
     "sql": "app/sql_server.py",
 }
+# What works on little is done before code of Java's second compiler pays. With the first alone Java keeps room for
+# 48 MB of compiled code, which Spark fills in a minute.
+FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
 # Java's second compiler at ten times its thresholds: else it compiles the planning of queries, which differ each time.
 # What reads row after row, it is worth its time for soon enough.
 LATE = "Tier4InvocationThreshold=50000 Tier4MinInvocationThreshold=6000 Tier4CompileThreshold=150000"
@@ -44,23 +47,24 @@ HERE = Spark()  # on all cores of this machine
 
 
 def command(
-    job: str, arguments: Sequence[str] = (), memory: str = "1g", bounded: bool = False, on: Spark = HERE
+    job: str, arguments: Sequence[str] = (), memory: str = "1g", little: bool = False, on: Spark = HERE
 ) -> list[str]:
-    """The command that runs a job; `bounded`: for a few minutes, whatever job it is.
+    """The command that runs a job; `little`: on few events, for some minutes.
 
     Raises:
         KeyError: there is no such job; the message lists those there are.
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    # The others plan each query anew, and many end after seconds.
-    java = THROUGHPUT if job == "streaming" and not bounded else LATE_COMPILER
+    java: Sequence[str] = THROUGHPUT if job == "streaming" else LATE_COMPILER
+    if little or job == "metastore":
+        java = FIRST_COMPILER
     return submitting(HOME / JOBS[job], arguments, memory, java, on)
 
 
 def submitting(script: Path, arguments: Sequence[str], memory: str, java: Sequence[str], on: Spark = HERE) -> list[str]:
     """The command that runs a script in a Spark application, with options for Java."""
-    java = [f"-Dlog4j2.configurationFile=file:{HOME}/conf/log4j2.properties", *java]
+    java = [f"-Dlog4j2.configurationFile=file:{HOME}/conf/log4j2.properties", *java, *class_data()]
     conf = {
         "spark.driver.host": on.driver,
         "spark.driver.bindAddress": on.driver,
@@ -72,6 +76,12 @@ def submitting(script: Path, arguments: Sequence[str], memory: str, java: Sequen
         *("--driver-java-options", " ".join(java), *options),
         *(str(script), *arguments),
     ]
+
+
+def class_data() -> list[str]:
+    """Options for Java to take what it knows of Spark's classes from an archive, where there is one that fits it."""
+    archive = os.environ.get("TIDEMARK_CLASS_DATA")
+    return [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds*=off"] if archive else []
 
 
 class SparkJob(Server):

@@ -62,8 +62,15 @@ class Stack:
     """The stack over one data folder. Use it as a context manager: leaving it stops everything, in order."""
 
     def __init__(
-        self, data: Path, ports: Ports, pipelines: Sequence[Pipeline], speed_interval: int = SPEED_INTERVAL
+        self,
+        data: Path,
+        ports: Ports,
+        pipelines: Sequence[Pipeline],
+        speed_interval: int = SPEED_INTERVAL,
+        bounded: bool = False,
     ) -> None:
+        """`bounded`: it is to run for some minutes."""
+        self.bounded = bounded
         self.data = data.resolve()
         self.ports = ports
         self.pipelines = pipelines
@@ -149,22 +156,19 @@ class Stack:
         self._exits.callback(service.stop)
         return service.until_ready
 
-    def begin_streaming(self, bounded: bool) -> UntilReady:
-        """Begins the streaming job, which is ready when it has read all that the topics hold.
-
-        `bounded`: it is to run for some minutes.
-        """
+    def begin_streaming(self) -> UntilReady:
+        """Begins the streaming job, which is ready when it has read all that the topics hold."""
         before = self._checked()
         return self.begin(
             SparkJob("streaming", self._log("streaming")),
-            command("streaming", self._names(), bounded=bounded),
+            command("streaming", self._names(), little=self.bounded),
             lambda: all(now and now != then for now, then in zip(self._checked(), before, strict=True)),
         )
 
     def start_batch(self, every: int) -> Server:
         """Starts the batch job, a run every so many seconds; returns at once."""
         job = SparkJob("batch", self._log("batch"), stop_seconds=120)
-        self.start(job, command("batch", [*self._names(), "--every", str(every)]))
+        self.start(job, command("batch", [*self._names(), "--every", str(every)], little=self.bounded))
         return job
 
     def start_producers(self, pipeline: Pipeline, options: Mapping[str, object]) -> list[Server]:
@@ -197,7 +201,7 @@ class Stack:
         outputs = {job: self.data / "logs" / f"{job}.out" for job in jobs}
         processes = {job: SparkJob(job, self._log(job), output=outputs[job]) for job in jobs}
         for job, arguments in jobs.items():
-            self.start(processes[job], command(job, [*self._names(), *arguments]))
+            self.start(processes[job], command(job, [*self._names(), *arguments], little=self.bounded))
         return {job: (process.wait(seconds), outputs[job].read_text()) for job, process in processes.items()}
 
     def start(self, server: Server, words: Sequence[str], ready: Callable[[], bool] = lambda: True) -> None:

@@ -20,16 +20,16 @@ from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
 from embedded.process import free_port
+from embedded.spark import FIRST_COMPILER, class_data
 
 # How slowly examples come says how busy the machine is.
 hypothesis.settings.register_profile("tidemark", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tidemark")
-# Two sessions work on two cores: the second compiler, and a heap that grows as it must, would take from the tests more
-# than they give. With the first alone Java keeps room for 48 MB of compiled code, which Spark fills in a minute.
-FIRST_COMPILER = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+# Two sessions work on two cores: a heap that grows as it must would take from the tests more than it gives.
+JAVA = " ".join(["-Xms2g", "-Xmn1g", *FIRST_COMPILER, *class_data()])
 LOCAL_SPARK = (
     "--master local[2] --driver-memory 2g --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 "
-    f"--conf spark.ui.enabled=false --driver-java-options '-Xms2g -Xmn1g {FIRST_COMPILER}'"
+    f"--conf spark.ui.enabled=false --driver-java-options '{JAVA}'"
 )
 
 

@@ -29,7 +29,7 @@ def submitted(
     stack: Stack, job: str, script: str, folder: Path, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A job with a fault, as a process with a session of its own; what is left of it is killed."""
-    words = [*command(job, memory="512m", bounded=True)[:-1], str(FAULTS / script)]
+    words = [*command(job, memory="512m", little=True)[:-1], str(FAULTS / script)]
     at = stack.settings.model_dump(include=GIVEN)
     at |= {"secrets_path": stack.settings.secrets_path, "archive_interval": 1, "archive_wait": 60}
     own = {name.upper(): str(value) for name, value in at.items()} | {VARIABLE: stack.pipeline.name}

@@ -70,13 +70,30 @@ def test_the_jobs_of_the_stack_run_on_this_machine_whatever_the_master(monkeypat
     assert spark.command("batch")[:3] == ["spark-submit", "--master", "local[*]"]
 
 
-def test_on_the_cluster_the_same_jobs_have_the_second_compiler_late() -> None:
+def test_what_is_done_soon_has_the_first_compiler_alone_and_a_stream_the_second_from_the_start() -> None:
+    def compilers(command: list[str]) -> list[bool]:
+        return [any(java[0] in word for word in command) for java in (spark.FIRST_COMPILER, spark.LATE_COMPILER)]
+
+    assert compilers(spark.command("streaming")) == [False, False]
+    assert compilers(spark.command("batch")) == [False, True]
+    assert compilers(spark.command("metastore")) == [True, False]
+    for job in spark.JOBS:
+        assert compilers(spark.command(job, little=True)) == [True, False]
+
+
+def test_the_drivers_of_the_cluster_have_the_same_compilers() -> None:
     start = (HOME / "docker/spark/start").read_text()
 
-    assert f"if [[ $* != *{spark.JOBS['streaming']}* ]]" in start
-    assert " ".join(spark.LATE_COMPILER[:-1]) in start
-    for job in spark.JOBS:
-        assert any(spark.LATE_COMPILER[0] in word for word in spark.command(job)) == (job != "streaming")
+    assert f"*{spark.JOBS['streaming']}*) java='' ;;" in start
+    assert f'*--every*) java="{" ".join(spark.LATE_COMPILER[:-1])}"' in start
+    assert f'*) java="{" ".join(spark.FIRST_COMPILER[:-1])}"' in start
+
+
+def test_jobs_share_class_data_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEMARK_CLASS_DATA", "/class-data/spark.jsa")
+    assert any("-XX:SharedArchiveFile=/class-data/spark.jsa " in word for word in spark.command("batch"))
+    monkeypatch.delenv("TIDEMARK_CLASS_DATA")
+    assert not any("-XX:SharedArchiveFile" in word for word in spark.command("batch"))
 
 
 def test_all_servers_are_asked_to_stop_before_any_is_waited_for(tmp_path: Path) -> None:
