@@ -28,12 +28,12 @@ JOBS = {
 }
 # What works on little is done before code of Java's second compiler pays. With the first alone Java keeps room for
 # 48 MB of compiled code, which Spark fills in a minute.
-FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
-# Java's second compiler at ten times its thresholds: else it compiles the planning of queries, which differ each time.
-# What reads row after row, it is worth its time for soon enough.
+FIRST_COMPILER: tuple[str, ...] = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
+# Java's second compiler at ten times its thresholds: else it compiles the planning of queries, which differ each time,
+# and of a stream takes both of two processors for minutes. What reads row after row is worth its time soon enough.
 LATE = "Tier4InvocationThreshold=50000 Tier4MinInvocationThreshold=6000 Tier4CompileThreshold=150000"
 LATE_COMPILER = (*(f"-XX:{option}" for option in f"{LATE} Tier4BackEdgeThreshold=400000".split()), "-XX:+UseSerialGC")
-THROUGHPUT = ("-XX:+UseParallelGC",)  # for what runs for long
+THROUGHPUT = ("-XX:+UseParallelGC",)  # for what has many processors, or is measured once it is warm
 
 
 class Spark(NamedTuple):
@@ -56,9 +56,7 @@ def command(
     """
     if job not in JOBS:
         raise KeyError(f"no job is called {job!r}; there are: {', '.join(JOBS)}")
-    java: Sequence[str] = THROUGHPUT if job == "streaming" else LATE_COMPILER
-    if little or job == "metastore":
-        java = FIRST_COMPILER
+    java = FIRST_COMPILER if little or job == "metastore" else LATE_COMPILER
     return submitting(HOME / JOBS[job], arguments, memory, java, on)
 
 
