@@ -7,6 +7,7 @@ import pytest
 
 from app.settings import HOME
 
+pytestmark = pytest.mark.xdist_group("bench")
 FIGURE = r"\s+[\d,]+"
 RATIO = r" \d+\.\d\d"
 SMALL = ("--events=2000", "--rounds=1", "--rate=100", "--seconds=3")  # and the API as it is asked by default

@@ -28,6 +28,7 @@ from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
 from tests.demo.running import SERVERS, at_work, demo, until, words
 
+pytestmark = pytest.mark.xdist_group("data")
 SQL_SECONDS = 120  # for one answer, on a slow machine too
 # Runs a command where there is no network but the loopback.
 OFFLINE = (
