@@ -125,6 +125,27 @@ def test_two_installations_at_once_take_turns(tmp_path: Path) -> None:
     assert bash(program, tmp_path).stdout.split() == ["done"]
 
 
+@pytest.mark.parametrize("can", [True, False])
+def test_class_data_are_prepared_once_and_where_java_cannot_jobs_do_without(tmp_path: Path, can: bool) -> None:
+    spark_submit = tmp_path / "spark-submit"
+    archive = 'for word; do case $word in -XX:Archive*) word=${word%% *}; touch "${word#*=}" ;; esac; done'
+    spark_submit.write_text(f"#!/bin/bash\necho asked >>{tmp_path}/asked\n{archive if can else 'exit 1'}\n")
+    spark_submit.chmod(0o755)
+    (tmp_path / "release").write_text('JAVA_VERSION="17.0.1"\n')
+    program = (
+        "TIDEMARK_CACHE_ROOT=$1 JAVA_HOME=$1 TIDEMARK_VENV=$1 TIDEMARK_SPARK_JARS=$1 PATH=$1:$PATH; mkdir $1/log; "
+        "for _ in 1 2; do tidemark_class_data; done; echo ${TIDEMARK_CLASS_DATA:-none}"
+    )
+
+    done = bash(program, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    (kept,) = tmp_path.glob("class-data-*")
+    assert done.stdout.strip() == (f"{kept}/spark.jsa" if can else "none")
+    assert ("this Java cannot keep them" in done.stderr) == (not can)
+
+
 def test_a_python_that_does_not_fit_is_named_with_what_is_expected(tmp_path: Path) -> None:
     old = tmp_path / "python"
     old.write_text("#!/bin/sh\necho 3.10\n")
