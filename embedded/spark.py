@@ -33,7 +33,6 @@ FIRST_COMPILER: tuple[str, ...] = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeC
 # and of a stream takes both of two processors for minutes. What reads row after row is worth its time soon enough.
 LATE = "Tier4InvocationThreshold=50000 Tier4MinInvocationThreshold=6000 Tier4CompileThreshold=150000"
 LATE_COMPILER = (*(f"-XX:{option}" for option in f"{LATE} Tier4BackEdgeThreshold=400000".split()), "-XX:+UseSerialGC")
-THROUGHPUT = ("-XX:+UseParallelGC",)  # for what has many processors, or is measured once it is warm
 
 
 class Spark(NamedTuple):

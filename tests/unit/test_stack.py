@@ -84,7 +84,8 @@ def test_what_is_done_soon_has_the_first_compiler_alone_and_the_rest_the_second_
 def test_the_drivers_of_the_cluster_have_the_same_compilers() -> None:
     start = (HOME / "docker/spark/start").read_text()
 
-    assert f'*{spark.JOBS["streaming"]}* | *--every*) java="{" ".join(spark.LATE_COMPILER[:-1])}"' in start
+    goes_on = f"*{spark.JOBS['streaming']}* | *{spark.JOBS['sql']}* | *--every*"
+    assert f'{goes_on}) java="{" ".join(spark.LATE_COMPILER[:-1])}"' in start
     assert f'*) java="{" ".join(spark.FIRST_COMPILER[:-1])}"' in start
 
 
