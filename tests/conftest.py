@@ -39,9 +39,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[str]:
     """HOST:PORT of a broker."""
     with Kafka(tmp_path_factory.mktemp("kafka"), free_port()) as kafka:
+        # kafka-python 3.0.12 leaves a connection open that it is writing to when its client is closed.
+        unclosed = rf"ignore:unclosed <socket.*raddr=\('127.0.0.1', {kafka.port}\)>:ResourceWarning"
+        pytestconfig.addinivalue_line("filterwarnings", unclosed)
         yield kafka.bootstrap_servers
 
 
