@@ -11,14 +11,12 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where
 
 from pyspark.sql import DataFrame
 
-from app.events import EXAMPLES_ARRIVE
+from app.events import EXAMPLES_ARRIVE, MESSAGE
 from app.model import Pipeline
 from app.pipelines import select
 from app.session import session
 from app.settings import Settings
 from app.transform import aggregate, decode, duplicates_marked
-
-RAW = "topic string, partition int, offset bigint, timestamp timestamp, value binary"
 
 
 def count(messages: DataFrame, pipeline: Pipeline) -> None:
@@ -33,7 +31,7 @@ def work(folder: str) -> None:
     spark = session(at, "tidemark class data", streaming=True, more={"spark.sql.catalogImplementation": "in-memory"})
     pipeline, path = select([])[0], f"{at.lake_path}/bronze"
     values = [bytearray(example.message.encode()) for example in pipeline.examples]
-    messages = spark.createDataFrame([("", 0, n, EXAMPLES_ARRIVE, value) for n, value in enumerate(values)], RAW)
+    messages = spark.createDataFrame([("", 0, n, EXAMPLES_ARRIVE, value) for n, value in enumerate(values)], MESSAGE)
     for mode in ("append", "overwrite", "append"):
         messages.write.format("delta").mode(mode).save(path)
     count(spark.read.format("delta").load(path).persist(), pipeline)

@@ -12,6 +12,8 @@ from app.durations import Duration
 from app.measures import ColumnType
 
 ARRIVAL = "arrival"  # the column that every event has: the broker's timestamp of its message
+# The columns of a topic's messages, as Spark reads them.
+MESSAGE = "topic string, partition int, offset bigint, timestamp timestamp, value binary"
 MAX_MESSAGE_BYTES = 1024 * 1024
 EXAMPLES_ARRIVE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -15,6 +15,8 @@ SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # A plain local file system forks a process for each permission it reads; a checkpoint needs none.
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+    # And Delta's own way to write a commit forks five.
+    "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
     "spark.databricks.delta.snapshotPartitions": "2",
     # What a table was is of no use for longer than its slowest reader takes: all of it is derived from the bronze rows.
     "spark.databricks.delta.properties.defaults.logRetentionDuration": "interval 1 day",

@@ -54,7 +54,7 @@ class Kafka(Service):
         return f"{LOCALHOST}:{self.port}"
 
     def begin(self) -> None:
-        controller_port = free_port() if self._controller_port is None else self._controller_port
+        controller_port = free_port([self.port]) if self._controller_port is None else self._controller_port
         require_port("Kafka", self.port, self._port_option)
         require_port("Kafka's controller", controller_port, "the controller_port argument")
         self.data_dir.mkdir(parents=True, exist_ok=True)

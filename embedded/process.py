@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -220,14 +220,16 @@ PORTS = range(20_000, 32_000)
 _turns = itertools.count(os.getpid() * 40)  # other processes begin elsewhere
 
 
-def free_port() -> int:
-    """A port that nothing listens on. No port is given out twice by one process.
+def free_port(besides: Collection[int] = ()) -> int:
+    """A port that nothing listens on, nor will: what does is in `besides`. No port is given out twice by one process.
 
     Raises:
         ServerError: there is none.
     """
     for turn in itertools.islice(_turns, len(PORTS)):
         port = PORTS[turn % len(PORTS)]
+        if port in besides:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind((LOCALHOST, port))
             return port

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.topics import TopicDiffers, create_topic
 from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
-from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_connections, require_port
+from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_connections, free_port, require_port
 from embedded.spark import SparkJob, command
 from producers.each import commands
 
@@ -128,7 +128,8 @@ class Stack:
             shutil.rmtree(self.data / name, ignore_errors=True)
 
     def start_kafka(self) -> None:
-        kafka = Kafka(self.data / "kafka", self.ports.kafka, port_option="--kafka-port")
+        own = free_port(astuple(self.ports))
+        kafka = Kafka(self.data / "kafka", self.ports.kafka, own, port_option="--kafka-port")
         kafka.start()
         self._exits.callback(kafka.stop)
         for pipeline in self.pipelines:

@@ -22,6 +22,7 @@ from embedded.postgres import Postgres
 from embedded.process import free_port
 from embedded.spark import FIRST_COMPILER, class_data
 
+SQL_SECONDS = 120  # for one answer of HiveServer2, on a slow machine too
 # How slowly examples come says how busy the machine is.
 hypothesis.settings.register_profile("tidemark", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("tidemark")

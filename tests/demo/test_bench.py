@@ -7,7 +7,6 @@ import pytest
 
 from app.settings import HOME
 
-pytestmark = pytest.mark.xdist_group("bench")
 FIGURE = r"\s+[\d,]+"
 RATIO = r" \d+\.\d\d"
 SMALL = ("--events=2000", "--rounds=1", "--rate=100", "--seconds=3", "--keys=1000", "--answers=50")

@@ -11,7 +11,6 @@ from embedded.stack import Ports
 from tests.browser import PHONE, Theme, Visit, visit
 from tests.demo.running import ask, demo, words
 
-pytestmark = pytest.mark.xdist_group("data")
 PLOTTED = """() => [...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.data.map(trace => (
     {name: trace.name, kind: trace.type, x: Array.from(trace.x || []), y: Array.from(trace.y || [])})))"""
 CHANGED = """([label, before]) => [...document.querySelectorAll('[data-testid="stMetric"]')].some(one =>

@@ -26,10 +26,9 @@ from backend import create_app
 from embedded.process import Server, accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
+from tests.conftest import SQL_SECONDS
 from tests.demo.running import SERVERS, at_work, demo, until, words
 
-pytestmark = pytest.mark.xdist_group("data")
-SQL_SECONDS = 120  # for one answer, on a slow machine too
 # Runs a command where there is no network but the loopback.
 OFFLINE = (
     *("unshare", "--map-root-user", "--net", sys.executable, "-c"),

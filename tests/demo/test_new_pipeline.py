@@ -19,7 +19,6 @@ from embedded.stack import Ports
 from tests.browser import visit
 from tests.demo.running import ask, at_work, demo, until, words
 
-pytestmark = pytest.mark.xdist_group("data")
 FRESH_WITHIN = 20  # seconds: the target of the changed definition
 SECONDS = 60  # that the dashboard may take longer to show what is so
 

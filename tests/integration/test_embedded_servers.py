@@ -83,7 +83,7 @@ def test_a_message_of_seven_megabytes_is_accepted(kafka: Kafka) -> None:
 
 @pytest.mark.parametrize("end", [Kafka.stop, Kafka.kill])
 def test_kafka_keeps_its_data_when_it_ends_and_starts_again(tmp_path: Path, end: Callable[[Kafka], None]) -> None:
-    kafka = Kafka(tmp_path, free_port())
+    kafka = Kafka(tmp_path, free_port() + 1)  # the next free port, if its controller did not know of it
     kafka.start()
     try:
         create_topic(kafka.bootstrap_servers, TOPIC, partitions=1)

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from app.hive import cursor
 from app.pipelines.sensors import PIPELINE
+from tests.conftest import SQL_SECONDS
 from tests.integration.conftest import NewStack, Stack
 
 READING = {
@@ -20,7 +21,6 @@ SENSORS: dict[str, Any] = {
 }
 MEASURED = {"celsius": "decimal(7,2)", "humidity": "decimal(5,1)", "co2": "int"}
 COLUMNS = ("sensor_id", "count", "celsius_mean", "humidity_min", "co2_max", "_version")
-SECONDS = 120  # for one answer, on a slow machine too
 MEANS = {"celsius": 8, "humidity": 7, "co2": 6}  # digits after the point
 
 
@@ -75,7 +75,7 @@ def _sent() -> set[int]:
 
 def in_sql(stack: Stack) -> list[tuple[Any, ...]]:
     """The gold table as HiveServer2 answers, sorted."""
-    with cursor(stack.settings, SECONDS) as asked:
+    with cursor(stack.settings, SQL_SECONDS) as asked:
         asked.execute(f"SELECT {', '.join(COLUMNS)} FROM {stack.pipeline.name}.gold")
         return sorted(asked.fetchall())
 

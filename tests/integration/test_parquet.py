@@ -34,11 +34,11 @@ from app.settings import Settings
 from app.verify import Verdict
 from app.watch import Watch
 from embedded.hive import HiveServer, Metastore
+from tests.conftest import SQL_SECONDS
 from tests.faults.definition import PARQUET
 from tests.integration.conftest import NewStack, Stack, event
 from tests.integration.reading import reading
 
-SECONDS = 120  # for one answer, on a slow machine too
 FIRST, SECOND = "2026-01-01", "2026-01-02"
 
 
@@ -50,7 +50,7 @@ def on(date: str, *ids: str, amount: str = "1.00") -> list[dict[str, str]]:
 @pytest.fixture
 def asked(hive_server: HiveServer, database: Settings) -> Iterator[Any]:  # noqa: ARG001
     """A cursor of HiveServer2."""
-    with cursor(database, SECONDS) as made:
+    with cursor(database, SQL_SECONDS) as made:
         yield made
 
 
@@ -472,7 +472,7 @@ def test_a_metastore_that_does_not_answer_stops_nothing_and_is_told_later(
     assert "is not in the Hive metastore as it is" in caplog.text
     assert hive_server.running
     stack.write_parquet()
-    with cursor(database, SECONDS) as anew:
+    with cursor(database, SQL_SECONDS) as anew:
         assert rows(anew, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
 
 
@@ -486,7 +486,7 @@ def test_what_the_metastore_did_not_take_is_told_again_though_no_more_events_com
     def stop_when_it_is_seen() -> None:
         retry = retry_if_result(lambda seen: seen != expected)
         try:
-            Retrying(stop=stop_after_delay(SECONDS), wait=wait_fixed(0.2), retry=retry)(rows, asked, stack)
+            Retrying(stop=stop_after_delay(SQL_SECONDS), wait=wait_fixed(0.2), retry=retry)(rows, asked, stack)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -500,7 +500,7 @@ def test_what_the_metastore_did_not_take_is_told_again_though_no_more_events_com
         looking = threading.Thread(target=stop_when_it_is_seen)
         looking.start()
         watch.until_stopped()
-        looking.join(SECONDS)
+        looking.join(SQL_SECONDS)
     assert rows(asked, stack) == expected
 
 
@@ -521,7 +521,7 @@ def test_batches_delete_no_folder_that_the_metastore_still_names(
     finally:
         metastore.start()
     assert hive_server.running
-    with cursor(database, SECONDS) as anew:
+    with cursor(database, SQL_SECONDS) as anew:
         assert rows(anew, stack) == dated(FIRST, "1", "2")
         stack.batch(full=True)
         stack.batch(full=True)
@@ -629,7 +629,7 @@ def test_verify_waits_for_a_batch_that_has_named_its_folders_to_tell_the_metasto
     def verify_meanwhile(folders: Folders) -> AbstractContextManager[Standing]:
         if next(calls) == 4:  # of the batch, which has named its folders with the third, and tells with this one
             verifying.start()
-            assert told.wait(SECONDS)
+            assert told.wait(SQL_SECONDS)
         return locked(folders)
 
     def is_told(parquet: Parquet, standing: Standing) -> bool:
@@ -641,7 +641,7 @@ def test_verify_waits_for_a_batch_that_has_named_its_folders_to_tell_the_metasto
     does_know = Parquet.is_told
     with patch.object(Folders, "locked", verify_meanwhile), patch.object(Parquet, "is_told", is_told):
         stack.batch()
-        verifying.join(SECONDS)
+        verifying.join(SQL_SECONDS)
     assert [verdict.exact for verdict in verdicts] == [True]
 
 
@@ -655,7 +655,7 @@ class Reader:
 
     def read(self, stop: threading.Event) -> None:
         before: set[tuple[str, str]] = set()
-        with cursor(self.stack.settings, SECONDS) as asked:
+        with cursor(self.stack.settings, SQL_SECONDS) as asked:
             while not stop.is_set():
                 counted = Counter(rows(asked, self.stack))
                 self.wrong += [f"{row} is there {n} times" for row, n in counted.items() if n > 1]
@@ -668,7 +668,7 @@ def test_a_reader_sees_no_row_twice_and_none_go_while_batches_compact(stack: Sta
     stack.send(*on(FIRST, "0"), *on(SECOND, "1"))
     stack.write_parquet()
     reader = Reader(stack)
-    with reading(reader.read, seconds=SECONDS):
+    with reading(reader.read, seconds=SQL_SECONDS):
         for number in range(2, 8, 2):
             stack.send(*on(FIRST, f"{number}"), *on(SECOND, f"{number + 1}"))
             stack.write_parquet()

@@ -29,6 +29,12 @@ def test_a_free_port_is_not_refused_and_not_given_out_twice() -> None:
     require_port("anything", ports[0], "--port")
 
 
+def test_a_free_port_is_none_of_those_that_will_be_taken() -> None:
+    first = free_port()
+
+    assert free_port(range(first + 1, first + 9)) not in range(first, first + 9)
+
+
 def test_the_system_gives_a_free_port_to_nobody_else_before_its_server_begins() -> None:
     lowest = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
 

@@ -22,15 +22,14 @@ from app.postgres import METASTORE, Role, connect, password
 from app.serving import merged
 from app.settings import Settings
 from embedded.hive import HiveServer, Metastore
+from tests.conftest import SQL_SECONDS
 from tests.integration.conftest import NewStack, Stack, event
-
-SECONDS = 120  # for one answer, on a slow machine too
 
 
 @pytest.fixture
 def asked(hive_server: HiveServer, database: Settings) -> Iterator[Any]:  # noqa: ARG001
     """A cursor of HiveServer2."""
-    with cursor(database, SECONDS) as made:
+    with cursor(database, SQL_SECONDS) as made:
         yield made
 
 
@@ -103,7 +102,7 @@ def test_a_restart_of_both_servers_keeps_everything(
         assert "app.job stopping\n" in (data / log).read_text()
     metastore.start()
     hive_server.start()
-    with cursor(database, SECONDS) as asked:
+    with cursor(database, SQL_SECONDS) as asked:
         assert tables(asked, stack.pipeline.name) == {"bronze", "silver", "quarantine"}
         assert count(asked, f"{stack.pipeline.name}.silver") == 1
 
@@ -122,7 +121,7 @@ def test_what_a_lost_metastore_knew_is_registered_by_the_next_start(
     stack.lake = Lake(stack.spark, database.lake_path, stack.pipeline)
     stack.batch()
     assert hive_server.running
-    with cursor(database, SECONDS) as asked:
+    with cursor(database, SQL_SECONDS) as asked:
         assert tables(asked, stack.pipeline.name) == {"bronze", "silver", "quarantine"}
         assert count(asked, f"{stack.pipeline.name}.silver") == 1
 
@@ -192,7 +191,7 @@ def test_hiveserver2_refuses_whoever_has_not_the_password(
     # Our own client would not ask with a password that anyone could guess.
     monkeypatch.setattr("app.hive.password", lambda *_: right if secret is None else secret)
     other = database.model_copy(update={"hive_user": user})
-    with pytest.raises(TTransportException, match=r"Error validating the login|Bad status"), cursor(other, SECONDS):
+    with pytest.raises(TTransportException, match=r"Error validating the login|Bad status"), cursor(other, SQL_SECONDS):
         pass
 
 

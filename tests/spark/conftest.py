@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from app.events import MESSAGE
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
-RAW = "topic string, partition int, offset bigint, timestamp timestamp, value binary"
 
 Message = str | bytes | None
 Messages = Callable[..., DataFrame]
@@ -33,6 +34,6 @@ def messages(table: Table) -> Messages:
     def make(*values: Message) -> DataFrame:
         encoded = [value.encode() if isinstance(value, str) else value for value in values]
         rows = [("orders", 0, n, arrived(n), value and bytearray(value)) for n, value in enumerate(encoded)]
-        return table(rows, RAW)
+        return table(rows, MESSAGE)
 
     return make

@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from app import new_pipeline, pipelines
-from app.events import EXAMPLES_ARRIVE
+from app.events import EXAMPLES_ARRIVE, MESSAGE
 from app.model import Check, Column, Count, Dedup, Example, Pipeline, Topic, View
 from app.transform import aggregate, decode
 from producers.generic import Generic
-from tests.spark.conftest import RAW, Table
+from tests.spark.conftest import Table
 
 Found = list[set[str | None]]
 ALL_TYPES = Pipeline(
@@ -42,7 +42,7 @@ ALL_TYPES = Pipeline(
 def decoded(table: Table, pipeline: Pipeline, messages: list[str], arrival: datetime = EXAMPLES_ARRIVE) -> DataFrame:
     """The events of messages that all arrive at the same time."""
     rows = [(pipeline.topic.name, 0, n, arrival, bytearray(text.encode())) for n, text in enumerate(messages)]
-    return decode(table(rows, RAW), pipeline)
+    return decode(table(rows, MESSAGE), pipeline)
 
 
 def reasons(events: DataFrame, messages: int) -> Found:

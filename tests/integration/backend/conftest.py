@@ -132,11 +132,19 @@ def altered(database: Settings, **settings: str) -> Iterator[None]:
         make_roles(database)
 
 
-@pytest.fixture
-def app(database: Settings) -> Iterator[Flask]:
-    made = create_app(database)
+@pytest.fixture(scope="session")
+def unlimited(database: Settings) -> Iterator[Flask]:
+    """An API that anyone may ask at will. To make one takes longer than most of what is asked of it."""
+    made = create_app(database.model_copy(update={"api_rate_limit": 0}))
     yield made
     made.extensions["engine"].dispose()
+
+
+@pytest.fixture
+def app(unlimited: Flask) -> Flask:
+    """The same, without a connection that another test has used."""
+    unlimited.extensions["engine"].dispose()
+    return unlimited
 
 
 @pytest.fixture

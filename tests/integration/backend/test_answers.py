@@ -20,7 +20,7 @@ from tests.integration.backend.conftest import NO_POSTGRES, VIEW, Layers, altere
 PROBLEM = "application/problem+json"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def unreachable(database: Settings) -> FlaskClient:
     """An API whose Postgres is not there."""
     return create_app(database.model_copy(update={"pg_url": NO_POSTGRES})).test_client()

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -65,30 +64,28 @@ def count_all_types(layers: Layers) -> None:
 
 
 @pytest.fixture(scope="module")
-def unlimited(database: Settings, layers: Layers) -> Iterator[Flask]:
-    """An API over views with rows of every type, one of some twenty, that anyone may ask at will."""
+def filled(unlimited: Flask, layers: Layers) -> Flask:
+    """An API over views with rows of every type, one of some twenty."""
     for number in range(20):
         layers.add(1, **{f"client {number}": (1, "1.00")})
     count_all_types(layers)
-    made = create_app(database.model_copy(update={"api_rate_limit": 0}))
-    yield made
-    made.extensions["engine"].dispose()
+    return unlimited
 
 
-def test_there_are_rows_of_every_type(unlimited: Flask) -> None:
+def test_there_are_rows_of_every_type(filled: Flask) -> None:
     found = set()
     for path in VIEWS:
-        body = get(unlimited.test_client(), path).body
+        body = get(filled.test_client(), path).body
         types = body["meta"]["columns"]
         found |= {types[name] for row in body["rows"] for name, value in row.items() if value is not None}
 
     assert found == {"string", "int", "bigint", "boolean", "timestamp", "decimal", "json"}
 
 
-def test_a_time_range_has_the_windows_that_start_in_it(unlimited: Flask) -> None:
+def test_a_time_range_has_the_windows_that_start_in_it(filled: Flask) -> None:
     def starts(**asked: str) -> list[str]:
         path = "/pipelines/sensors/views/minutes"
-        rows = get(unlimited.test_client(), path, sensor_id="a", sort="window_start", **asked).body["rows"]
+        rows = get(filled.test_client(), path, sensor_id="a", sort="window_start", **asked).body["rows"]
         return [row["window_start"] for row in rows]
 
     first, second, third = (f"2026-01-01T00:0{minute}:00Z" for minute in range(3))
@@ -101,19 +98,19 @@ def test_a_time_range_has_the_windows_that_start_in_it(unlimited: Flask) -> None
 
 @pytest.mark.parametrize("path", PATHS)
 def test_what_the_description_allows_is_answered_as_it_says_and_what_it_does_not_is_refused(
-    unlimited: Flask, path: str
+    filled: Flask, path: str
 ) -> None:
-    ask(unlimited, path)
+    ask(filled, path)
 
 
 @pytest.mark.parametrize("path", ASKED)
-def test_what_is_injected_into_a_parameter_is_a_value(unlimited: Flask, path: str) -> None:
-    inject(unlimited, path)
+def test_what_is_injected_into_a_parameter_is_a_value(filled: Flask, path: str) -> None:
+    inject(filled, path)
 
 
 @pytest.mark.parametrize("path", VIEWS)
-def test_whatever_rows_are_sorted_by_they_can_be_read_page_by_page(unlimited: Flask, path: str) -> None:
-    client = unlimited.test_client()
+def test_whatever_rows_are_sorted_by_they_can_be_read_page_by_page(filled: Flask, path: str) -> None:
+    client = filled.test_client()
     types = get(client, path).body["meta"]["columns"]
     for sort in (f"{sign}{name}" for name, kind in types.items() if kind != "json" for sign in ("", "-")):
         whole = get(client, path, sort=sort).body["rows"]

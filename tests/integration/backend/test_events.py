@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.model import LakeTable
@@ -179,8 +180,8 @@ def test_events_are_those_that_the_filters_of_the_table_ask_for(client: FlaskCli
         ("velocity", "5"),
     ],
 )
-def test_what_is_no_value_of_a_parameter_is_refused(client: FlaskClient, name: str, given: str) -> None:
-    refused = get(client, "/objects", **{name: given})
+def test_what_is_no_value_of_a_parameter_is_refused(app: Flask, name: str, given: str) -> None:
+    refused = get(app.test_client(), "/objects", **{name: given})
 
     assert (refused.status, refused.kind) == (400, PROBLEM)
     assert [one["name"] for one in refused.body["parameters"]] == [name]

@@ -17,6 +17,7 @@ from app.model import Pipeline
 from app.pipelines import select
 from app.readers import served_as
 from app.settings import Settings
+from backend import create_app
 from backend.database import snapshot
 from backend.pipelines import column_types
 from backend.problems import BadParameters
@@ -56,7 +57,9 @@ def test_rows_are_those_of_a_key_in_an_order(client: FlaskClient) -> None:
     assert clients(client, client="bob") == ["bob"]
     assert clients(client, client="Bob") == clients(client, client="' OR ''='") == []
     assert clients(client, sort="-total,client", limit="1") == ["bob"]
-    assert clients(client, sort="-count", limit="1") == ["ada"]
+    counts = [row["count"] for row in get(client, VIEW, sort="-count").body["rows"]]
+    assert counts == sorted(counts, reverse=True)
+    assert len(set(counts)) > 1
 
 
 def test_each_layer_gives_its_part(client: FlaskClient, layers: Layers) -> None:
@@ -226,9 +229,10 @@ def test_an_answer_that_is_given_up_leaves_no_connection(app: Flask) -> None:
         assert pool.checkedout() == 0
 
 
-def test_the_limit_of_a_page_is_one_of_the_api(client: FlaskClient, database: Settings) -> None:
+def test_the_limit_of_a_page_is_one_of_the_api(database: Settings) -> None:
     assert database.api_rate_limit > 0
-    assert client.get(VIEW).headers["X-RateLimit-Limit"] == str(database.api_rate_limit)
+    answer = create_app(database).test_client().get(VIEW)
+    assert answer.headers["X-RateLimit-Limit"] == str(database.api_rate_limit)
 
 
 def test_the_questions_of_the_documentation_are_answered(client: FlaskClient) -> None:
