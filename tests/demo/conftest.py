@@ -6,24 +6,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from xdist.scheduler import LoadScopeScheduling
 
 from embedded.process import free_port
 from embedded.stack import Ports
 from tests.browser import browser
 from tests.demo.running import SECONDS, SERVERS, words
-
-
-class Beside(LoadScopeScheduling):  # type: ignore[misc]
-    """What is measured has servers of its own, and runs beside the rest, whose tests share a folder."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "measured" if "/test_bench.py" in nodeid else "shared"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> LoadScopeScheduling:
-    return Beside(config)
 
 
 @pytest.fixture(scope="session")
