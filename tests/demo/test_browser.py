@@ -15,7 +15,7 @@ PLOTTED = """() => [...document.querySelectorAll('.js-plotly-plot')].map(plot =>
     {name: trace.name, kind: trace.type, x: Array.from(trace.x || []), y: Array.from(trace.y || [])})))"""
 CHANGED = """([label, before]) => [...document.querySelectorAll('[data-testid="stMetric"]')].some(one =>
     one.innerText.includes(label) && one.querySelector('[data-testid="stMetricValue"]').innerText !== before)"""
-MOVES = 60  # seconds that a figure may take to change while events arrive
+MOVES = 120  # seconds that a figure may take to change while events arrive, and both processors are busy with all of it
 
 
 @pytest.fixture(scope="module")
