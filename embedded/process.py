@@ -221,7 +221,9 @@ _turns = itertools.count(os.getpid() * 40)  # other processes begin elsewhere
 
 
 def free_port(besides: Collection[int] = ()) -> int:
-    """A port that nothing listens on, nor will: what does is in `besides`. No port is given out twice by one process.
+    """A port that nothing listens on, and none of `besides`, which others are about to take.
+
+    No port is given out twice by one process.
 
     Raises:
         ServerError: there is none.

@@ -128,8 +128,8 @@ class Stack:
             shutil.rmtree(self.data / name, ignore_errors=True)
 
     def start_kafka(self) -> None:
-        own = free_port(astuple(self.ports))
-        kafka = Kafka(self.data / "kafka", self.ports.kafka, own, port_option="--kafka-port")
+        controller = free_port(astuple(self.ports))
+        kafka = Kafka(self.data / "kafka", self.ports.kafka, controller_port=controller, port_option="--kafka-port")
         kafka.start()
         self._exits.callback(kafka.stop)
         for pipeline in self.pipelines:
