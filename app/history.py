@@ -16,24 +16,32 @@ def load_history(lake: Lake, ledger: Ledger) -> int:
     Raises:
         LakeError: a declared file does not exist.
     """
+    files = new_history(lake)
+    for source, path in files.items():
+        _load(lake, ledger, path, source)
+    return len(files)
+
+
+def new_history(lake: Lake) -> dict[str, Path]:
+    """The declared history files whose content the master dataset does not hold, by the SHA-256 of it.
+
+    Raises:
+        LakeError: a declared file does not exist.
+    """
     pipeline = lake.pipeline
     if not pipeline.history:
-        return 0
-    files = lake.bronze().filter(F.col("partition") == FILES)
-    known = {row["source"] for row in files.select("source").distinct().collect()}
-    added = 0
+        return {}
+    lines = lake.bronze().filter(F.col("partition") == FILES)
+    known = {row["source"] for row in lines.select("source").distinct().collect()}
+    found: dict[str, Path] = {}
     for pattern in pipeline.history:
         paths = sorted(HOME.glob(pattern))
         if not paths:
             raise LakeError(f"history of {pipeline.name}: no file is named {pattern} in {HOME}")
         for path in paths:
             with path.open("rb") as file:
-                source = hashlib.file_digest(file, "sha256").hexdigest()
-            if source not in known:
-                _load(lake, ledger, path, source)
-                known.add(source)
-                added += 1
-    return added
+                found.setdefault(hashlib.file_digest(file, "sha256").hexdigest(), path)
+    return {source: path for source, path in found.items() if source not in known}
 
 
 def _load(lake: Lake, ledger: Ledger, path: Path, source: str) -> None:

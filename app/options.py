@@ -160,7 +160,7 @@ def batch(options: ArgumentParser) -> None:
     """Publish a new version of PIPELINES (default: all)."""
     _pipelines(options)
     options.add_argument("--full", action="store_true", help="compute from all history, not from the version before")
-    text = "go on, a run every so many seconds, until stopped"
+    text = "go on until stopped: every so many seconds a run of those that have something new to count"
     options.add_argument("--every", type=_whole(), metavar="N", help=text)
 
 
