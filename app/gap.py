@@ -64,7 +64,7 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
         raise OffsetGap(
             f"gap in the {layer} layer of {pipeline.name}: {gaps}. The messages between are no longer in Kafka; a "
             f"longer retention.ms of the topic prevents this. {LOST if lost else REST}, start once: "
-            f"spark-submit app/streaming_job.py {pipeline.name} --accept-loss"
+            f"./scripts/submit streaming {pipeline.name} --accept-loss"
         )
     if missing:
         logger.warning("%s: the %s layer goes on at %s; the messages before are lost", pipeline.name, layer, missing)

@@ -1,5 +1,6 @@
 """The API: a Flask application that answers with the merged views."""
 
+from flask import Flask
 from flask_openapi3 import Info, OpenAPI
 
 from app.pipelines import select
@@ -40,3 +41,9 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
         app.register_api(part.blueprint())
     app.register_api(events.blueprint(rule.rule for rule in app.url_map.iter_rules()))
     return app
+
+
+def close(app: Flask) -> None:
+    """Closes what the application has kept open: its connections to Postgres and its sessions with HiveServer2."""
+    database.close(app)
+    lake.close(app)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from waitress import create_server
 
 from app.settings import settings
-from backend import create_app
+from backend import close, create_app
 from backend.database import POOL_SIZE
 from backend.lake import REQUESTS
 
@@ -41,7 +41,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     logger.info("listening on http://%s:%d", at.api_host, at.api_port)
     server.run()
-    app.extensions["engine"].dispose()
+    close(app)
     logger.info("stopped")
     return 0
 

@@ -29,6 +29,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def close(app: Flask) -> None:
+    """Closes the connections that no request uses."""
+    app.extensions["engine"].dispose()
+
+
 def engine() -> Engine:
     """The pool of the current application."""
     found: Engine = current_app.extensions["engine"]

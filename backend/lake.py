@@ -52,6 +52,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["lake"] = Lake(settings)
 
 
+def close(app: Flask) -> None:
+    """Closes the sessions that no request uses."""
+    app.extensions["lake"].pool.dispose()
+
+
 @contextmanager
 def lake() -> Iterator[Any]:
     """A cursor (DB-API) on the tables `<pipeline>.<table>`, for ANSWER_SECONDS.

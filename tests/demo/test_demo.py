@@ -22,7 +22,7 @@ import pytest
 from app import pipelines
 from app.hive import cursor
 from app.settings import HOME
-from backend import create_app
+from backend import close, create_app
 from embedded.process import Server, accepts_connections, free_port
 from embedded.spark import SparkJob
 from embedded.stack import Ports, Stack
@@ -132,8 +132,7 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         objects = api.test_client()
         assert len(objects.get("/objects?limit=7").get_json()["rows"]) == 7
         assert {row["hazardous"] for row in objects.get("/alerts").get_json()["rows"]} == {True}
-        api.extensions["engine"].dispose()
-        api.extensions["lake"].pool.dispose()
+        close(api)
         assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
         said = run("./scripts/verify transactions")
         assert "verify: exact transactions.clients" in said

@@ -51,7 +51,8 @@ def test_a_gap_stops_both_layers_until_the_loss_is_accepted(stack: Stack, admin:
     stack.send(event("6"), partition=1)
     expire(admin, stack, partition=0, before=4)
     state = (stack.offsets(), stack.totals(), len(stack.bronze()))
-    said = f"topic {name} partition 0: expected offset 2, Kafka starts at 4.* app/streaming_job.py {name} --accept-loss"
+    command = f"./scripts/submit streaming {name} --accept-loss"
+    said = f"topic {name} partition 0: expected offset 2, Kafka starts at 4.* {command}"
     with pytest.raises(OffsetGap, match=f"gap in the speed layer of {name}: {said}"):
         stack.stream()
     with pytest.raises(OffsetGap, match=f"gap in the archive layer of {name}: {said}"):

@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from app import pipelines
 from app.settings import Settings
-from backend import create_app
+from backend import close, create_app
 from cluster.health import Unhealthy, batch, dashboard, kafka, producers, streaming
 from cluster.health import pipelines as asked
 from dashboard.api import ApiError
@@ -81,6 +81,6 @@ def test_the_dashboard_is_healthy_while_it_serves_and_the_api_answers_it(databas
             dashboard.check(at)
     finally:
         shown.stop()
-        api.extensions["engine"].dispose()
+        close(api)
     with pytest.raises(requests.ConnectionError):
         dashboard.check(at)

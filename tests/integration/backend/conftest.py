@@ -17,7 +17,7 @@ from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
 from app.settings import Settings
 from app.versions import Version, Versions
-from backend import create_app
+from backend import close, create_app
 
 NO_POSTGRES = "postgresql://127.0.0.1:1/tidemark"  # where none answers
 VIEW = f"/pipelines/{PIPELINE.name}/views/clients"
@@ -137,13 +137,13 @@ def unlimited(database: Settings) -> Iterator[Flask]:
     """An API that anyone may ask at will. To make one takes longer than most of what is asked of it."""
     made = create_app(database.model_copy(update={"api_rate_limit": 0}))
     yield made
-    made.extensions["engine"].dispose()
+    close(made)
 
 
 @pytest.fixture
 def app(unlimited: Flask) -> Flask:
     """The same, without a connection that another test has used."""
-    unlimited.extensions["engine"].dispose()
+    close(unlimited)
     return unlimited
 
 

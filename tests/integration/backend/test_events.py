@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from app.model import LakeTable
 from app.pipelines.space import PIPELINE
 from app.settings import Settings
-from backend import create_app, events
+from backend import close, create_app, events
 from backend.events import Asked
 from backend.status import Status
 from embedded.hive import HiveServer
@@ -52,7 +52,7 @@ def client(stack: Stack, hive_server: HiveServer) -> Iterator[FlaskClient]:
     with patch("backend.events.select", return_value=[stack.pipeline]):
         app = create_app(stack.settings)
         yield app.test_client()
-    app.extensions["lake"].pool.dispose()
+    close(app)
 
 
 def ids(client: FlaskClient, path: str, **query: str) -> list[int]:
@@ -254,4 +254,4 @@ def test_what_the_description_says_of_events_holds(stack: Stack, hive_server: Hi
     for path in ("/objects", "/alerts"):
         ask(app, path)
         inject(app, path)
-    app.extensions["lake"].pool.dispose()
+    close(app)

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from thrift.transport.TTransport import TTransportException
 
 from app.settings import Settings
-from backend import create_app
+from backend import close, create_app
 from backend.lake import ANSWER_SECONDS, SESSIONS, lake
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import Answer, get
@@ -39,7 +39,7 @@ def ask(settings: Settings, *statements: str) -> Answer:
     try:
         return get(app.test_client(), "/lake")
     finally:
-        app.extensions["lake"].pool.dispose()
+        close(app)
 
 
 def connections(port: int) -> int:
@@ -75,7 +75,7 @@ def test_a_session_is_used_again_unless_it_is_lost(database: Settings, idle: int
         one.close()
     assert session() != first
     assert pool.checkedout() == 0
-    pool.dispose()
+    close(app)
     assert connections(database.hive_server_port) == 0
 
 
@@ -108,7 +108,7 @@ def test_whatever_hiveserver2_answers_it_is_not_silent_any_more(database: Settin
         cursor.execute(statement)
 
     assert held.silent_since is None
-    held.pool.dispose()
+    close(app)
 
 
 def test_without_hiveserver2_the_answer_is_a_503_that_says_how_to_start_it(database: Settings) -> None:
@@ -170,7 +170,7 @@ def test_the_wait_for_a_session_is_a_part_of_it(database: Settings, monkeypatch:
     event.remove(pool, when, wait)
     with app.app_context(), lake() as cursor:
         cursor.execute("SELECT 1")  # another request has all its time
-    pool.dispose()
+    close(app)
 
 
 def test_another_password_is_a_503_that_names_the_settings(

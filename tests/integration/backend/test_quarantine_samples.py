@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.pipelines import names
-from backend import create_app
+from backend import close, create_app
 from backend.status import Status
 from embedded.hive import HiveServer
 from tests.integration.backend.conftest import NO_POSTGRES, get
@@ -27,7 +27,7 @@ def client(stack: Stack, hive_server: HiveServer) -> Iterator[FlaskClient]:
     app = create_app(stack.settings.model_copy(update={"api_rate_limit": 0}))
     with patch("backend.quarantine.load", return_value=stack.pipeline):
         yield app.test_client()
-    app.extensions["lake"].pool.dispose()
+    close(app)
 
 
 def test_samples_are_shown_as_they_came_the_newest_first(client: FlaskClient, stack: Stack) -> None:

@@ -14,7 +14,7 @@ from app.model import Count, View
 from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
 from app.settings import Settings
-from backend import create_app
+from backend import close, create_app
 from backend.database import snapshot
 from tests.integration.backend.conftest import VIEW, Layers, get, increments
 
@@ -36,7 +36,7 @@ def test_a_snapshot_cannot_write_whoever_the_user_is(database: Settings, user: R
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == user
         with pytest.raises(sqlalchemy.exc.DBAPIError, match=r"permission denied|read-only transaction"):
             connection.exec_driver_sql("DELETE FROM tidemark.loss")
-    app.extensions["engine"].dispose()
+    close(app)
 
 
 def test_rows_and_boundary_are_of_one_instant_while_events_are_counted(client: FlaskClient, layers: Layers) -> None:

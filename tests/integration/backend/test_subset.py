@@ -12,7 +12,7 @@ from app.migrate import register
 from app.pipelines import load, names, select
 from app.postgres import Role, connect
 from app.settings import Settings
-from backend import create_app
+from backend import close, create_app
 from tests.integration.backend.conftest import Layers, get
 
 SERVED = ["housing", "space"]
@@ -41,7 +41,7 @@ def client(empty: Settings) -> Iterator[FlaskClient]:
         for pipeline in select(SERVED):
             register(connection, pipeline)
     yield app.test_client()
-    app.extensions["engine"].dispose()
+    close(app)
 
 
 def test_it_is_ready_for_those_that_are_served(client: FlaskClient) -> None:
