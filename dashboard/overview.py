@@ -87,7 +87,7 @@ def picture(found: list[Standing], here: Sources) -> str:
     oldest = max(
         (stand["freshness_seconds"] for stand in stands if stand["freshness_seconds"] is not None), default=None
     )
-    batch = max((stand["batch_seconds"] for stand in stands if stand["version"]), default=None)
+    batch = _batch_seconds([stand for stand in stands if stand["version"]])
     cut = sum(sum(stand["cut"].values()) for stand in stands)
     since = sum(counted_since(stand) for stand in stands)
     worst = max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None))
@@ -161,6 +161,12 @@ def moved(stand: dict[str, Any], versions: Iterable[dict[str, Any]]) -> int:
     """Messages by which the version that stands moved the cut."""
     before = next((one for one in versions if one["version"] == stand["version"] - 1), None)
     return int(sum(stand["cut"].values()) - (sum(before["cut"].values()) if before else 0))
+
+
+def _batch_seconds(stands: list[dict[str, Any]]) -> float | None:
+    """The age of the oldest version that leaves something to count; where none does, of the newest."""
+    left = [stand["batch_seconds"] for stand in stands if counted_since(stand)]
+    return max(left) if left else min((stand["batch_seconds"] for stand in stands), default=None)
 
 
 def _badness(status: Reading) -> tuple[int, float]:

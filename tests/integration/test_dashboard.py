@@ -713,6 +713,26 @@ def test_each_stage_has_its_rate_its_lag_and_its_age(
     ]
 
 
+@pytest.mark.parametrize(
+    ("counted", "age"),
+    [((1_250, 100), "3 min"), ((100, 1_250), "50 min"), ((1_250, 1_250), "50 min"), ((100, 100), "3 min")],
+    ids=["the first leaves some", "the second does", "both do", "none does"],
+)
+@pytest.mark.usefixtures("clock")
+def test_the_batch_layer_is_as_old_as_what_leaves_something_to_count(
+    server: Server, counted: tuple[int, int], age: str
+) -> None:
+    names = ("parcels", "letters")
+    server.answers["/pipelines"] = (200, [PIPELINES[0] | {"name": name} for name in names])
+    server.answers["/freshness"] = (200, [{"pipeline": name, "freshness": "ok"} for name in names])
+    server.answers["/pipelines/letters/versions"] = server.answers["/pipelines/parcels/versions"]
+    for name, offset, seconds in zip(names, counted, (180.0, 3_000.0), strict=True):
+        stand = STATUS | {"pipeline": name, "cut": {"0": 100}, "offsets": {"0": offset}, "batch_seconds": seconds}
+        server.answers[f"/pipelines/{name}"] = (200, stand)
+
+    assert f"published {age} ago" in html(overview_page().run())
+
+
 def test_readers_share_one_reading(server: Server, clock: Clock) -> None:
     for _ in range(5):
         pipeline_page().run()
