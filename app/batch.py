@@ -10,6 +10,7 @@ from app import losses
 from app.compaction import Compaction
 from app.compute import Computed, Counts, OutOfOrder, compute
 from app.history import load_history
+from app.idle import Latest
 from app.lake import OF_FILES, Lake, LakeError
 from app.ledger import Ledger, Offsets
 from app.model import Pipeline
@@ -63,6 +64,18 @@ def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) 
             "Is the streaming job of this pipeline running? It archives what the batch layer reads"
         )
     return held
+
+
+def run_unless_idle(latest: Latest, settings: Settings, full: bool) -> Version | None:
+    """Does the same as `run`, but nothing, and returns None, where this process has counted all that there is.
+
+    A full run always counts all of it anew.
+    """
+    if not full and latest.counts_all():
+        return None
+    version = run(latest.lake, latest.ledger, settings, full)
+    latest.published(version)
+    return version
 
 
 def run(

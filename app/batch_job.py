@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-from app.batch import run
+from app.batch import run_unless_idle
 from app.idle import Latest
 from app.job import connected, job, repeated, side_by_side
 from app.lake import Lake
@@ -31,12 +31,7 @@ def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
         layers = [Latest(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
 
         def publish(latest: Latest) -> tuple[Pipeline, Version | None]:
-            lake, ledger = latest.lake, latest.ledger
-            if not full and latest.counts_all():
-                return lake.pipeline, None
-            version = run(lake, ledger, at, full)
-            latest.published(version)
-            return lake.pipeline, version
+            return latest.lake.pipeline, run_unless_idle(latest, at, full)
 
         for stop in repeated(every):
             for pipeline, version in side_by_side(at.side_by_side, publish, layers, stop):
