@@ -67,9 +67,9 @@ def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) 
 
 
 def run_unless_idle(latest: Latest, settings: Settings, full: bool) -> Version | None:
-    """Does the same as `run`, but nothing, and returns None, where this process has counted all that there is.
+    """Publishes as `run` does, unless this process has counted all that there is: then returns None.
 
-    A full run always counts all of it anew.
+    A full run counts all of it anew. Raises what `run` does.
     """
     if not full and latest.counts_all():
         return None

@@ -85,7 +85,7 @@ def test_one_that_a_newer_definition_replaced_is_refused(stack: Stack, latest: L
         again(stack, latest)
 
 
-@pytest.mark.parametrize(("target", "seconds"), [("1 hour", IDLE_SECONDS), ("4 minutes", 120)])
+@pytest.mark.parametrize(("target", "seconds"), [("1 hour", IDLE_SECONDS), ("1 day", IDLE_SECONDS), ("4 minutes", 120)])
 def test_a_version_is_published_anew_before_it_is_older_than_its_target(
     new_stack: NewStack, clock: Clock, target: str, seconds: int
 ) -> None:
