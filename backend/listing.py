@@ -1,15 +1,18 @@
-"""Which pipelines there are, what readers can ask of each, and how a page draws it: made of their definitions."""
+"""Which pipelines there are, where each stands, what readers can ask of it, and how a page draws it."""
 
 from typing import Annotated, Any
 
+from flask import Response
 from pydantic import BaseModel, Field, RootModel, TypeAdapter
 
 from app.charts import Chart, fitting
 from app.model import Pipeline
 from app.outputs import limits, sums
 from app.pipelines import select
+from backend import answers
 from backend.questions import identity, keys
 from backend.routes import Endpoint
+from backend.status import Status, standings
 
 Drawn = Annotated[Chart, Field(discriminator="kind")]
 CHARTS: TypeAdapter[Any] = TypeAdapter(tuple[Drawn, ...])
@@ -44,6 +47,7 @@ class Declared(BaseModel):
     views: list[Listed]
     endpoints: list[str] = Field(description="Where its newest events are listed")
     charts: list[Drawn] = Field(description="How a page draws them: those that it declares, or that fit its views")
+    meta: Status | None = Field(description="Where it stands; null: /readyz says why nobody knows")
 
 
 class Pipelines(RootModel[list[Declared]]):
@@ -54,34 +58,40 @@ def endpoint() -> Endpoint:
     return Endpoint("/pipelines", _index, Pipelines)
 
 
-def _index() -> list[dict[str, Any]]:
-    """Every pipeline: its name, what it is, its topic, its views, and what a page draws of them."""
-    return [
-        {
-            "name": pipeline.name,
-            "description": pipeline.description,
-            "topic": pipeline.topic.name,
-            "partitions": pipeline.topic.partitions,
-            "views": [
-                {
-                    "name": view.name,
-                    "description": view.description,
-                    "keys": identity(view),
-                    "asked_by": keys(view),
-                    "columns": pipeline.outputs[view.name],
-                    "sums": sums(view, pipeline.views),
-                    "limits": {
-                        column: {"below": below, "above": above}
-                        for column, (below, above) in limits(view, pipeline.views).items()
-                    },
-                }
-                for view in pipeline.served
-            ],
-            "endpoints": [table.endpoint for table in pipeline.lake if table.endpoint],
-            "charts": CHARTS.dump_python(charts(pipeline), mode="json"),
-        }
-        for pipeline in select([])
-    ]
+def _index() -> Response:
+    """Every pipeline: what it is, its topic, its views, what a page draws of them, and where it stands.
+
+    What a definition says needs no Postgres: without it, all are listed.
+    """
+    stand = standings() or {}
+    return answers.whole([_declared(pipeline) | {"meta": stand.get(pipeline.name)} for pipeline in select([])])
+
+
+def _declared(pipeline: Pipeline) -> dict[str, Any]:
+    """What its definition says."""
+    return {
+        "name": pipeline.name,
+        "description": pipeline.description,
+        "topic": pipeline.topic.name,
+        "partitions": pipeline.topic.partitions,
+        "views": [
+            {
+                "name": view.name,
+                "description": view.description,
+                "keys": identity(view),
+                "asked_by": keys(view),
+                "columns": pipeline.outputs[view.name],
+                "sums": sums(view, pipeline.views),
+                "limits": {
+                    column: {"below": below, "above": above}
+                    for column, (below, above) in limits(view, pipeline.views).items()
+                },
+            }
+            for view in pipeline.served
+        ],
+        "endpoints": [table.endpoint for table in pipeline.lake if table.endpoint],
+        "charts": CHARTS.dump_python(charts(pipeline), mode="json"),
+    }
 
 
 def charts(pipeline: Pipeline) -> tuple[Chart, ...]:

@@ -8,13 +8,10 @@ from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.pipelines import select
 from backend import routes
-from backend.database import snapshot
 from backend.routes import Endpoint, called
-from backend.status import judged, statuses
+from backend.status import standings
 
 TAG = Tag(name="state", description="How the stack is doing")
 GAUGES = {
@@ -38,24 +35,20 @@ class Pipelines(Collector):
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("tidemark_postgres_up", "1 where Postgres answers")
-        try:
-            with self.app.app_context(), snapshot() as connection:
-                rows = statuses(connection)
-        except (SQLAlchemyError, OSError):
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
+        with self.app.app_context():
+            found = standings()
+        up.add_metric([], found is not None)
         yield up
-        found = [judged(one, rows[one.name]) for one in select([]) if one.name in rows]
+        if found is None:
+            return
         for name, meaning in GAUGES.items():
             gauge = GaugeMetricFamily(f"tidemark_{name}", meaning, labels=["pipeline"])
-            for row in found:
+            for row in found.values():
                 if row[name] is not None:
                     gauge.add_metric([row["pipeline"]], float(row[name]))
             yield gauge
         offsets = GaugeMetricFamily("tidemark_offset", "Counted up to here", labels=["pipeline", "partition", "layer"])
-        for row in found:
+        for row in found.values():
             for layer, held in (("batch", row["cut"]), ("speed", row["offsets"]), ("parquet", row["written"])):
                 for partition, offset in (held or {}).items():
                     offsets.add_metric([row["pipeline"], partition, layer], offset)

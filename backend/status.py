@@ -5,9 +5,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.durations import span
 from app.model import Pipeline
+from app.pipelines import select
+from backend.database import snapshot
 from backend.problems import unavailable
 
 Standing = Literal["ok", "warn", "error"]
@@ -72,6 +75,16 @@ def status(connection: Connection, pipeline: Pipeline) -> dict[str, Any]:
     if pipeline.name not in served:
         raise unavailable(f"{pipeline.name} is not served yet; run ./scripts/migrate")
     return judged(pipeline, served[pipeline.name])
+
+
+def standings() -> dict[str, dict[str, Any]] | None:
+    """Where each pipeline that is served stands, by name, all at one instant; None where Postgres does not answer."""
+    try:
+        with snapshot() as connection:
+            rows = statuses(connection)
+    except (SQLAlchemyError, OSError):
+        return None
+    return {one.name: judged(one, rows[one.name]) for one in select([]) if one.name in rows}
 
 
 def judged(pipeline: Pipeline, row: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.pipelines import names
+from app.pipelines import names, select
 from app.pipelines.transactions import PIPELINE
 from app.postgres import Role, connect
 from app.settings import Settings
@@ -39,6 +39,16 @@ def test_pipelines_are_listed_with_their_views_and_the_quarantine(client: FlaskC
     assert clients["sums"] == ["count", "total"]
     (chart,) = listed[PIPELINE.name]["charts"]
     assert {"kind": "bars", "view": "clients", "x": "client", "y": "total"}.items() <= chart.items()
+    meta = {name: pipeline["meta"] for name, pipeline in listed.items()}
+    assert {name: one["fingerprint"] for name, one in meta.items()} == {one.name: one.fingerprint for one in select([])}
+    assert {"version", "cut", "offsets", "freshness_seconds", "batch_late"} < set(meta[PIPELINE.name])
+
+
+def test_without_postgres_pipelines_are_listed_and_where_they_stand_is_null(unreachable: FlaskClient) -> None:
+    listed = get(unreachable, "/pipelines")
+
+    assert listed.status == 200
+    assert {pipeline["name"]: pipeline["meta"] for pipeline in listed.body} == dict.fromkeys(names())
 
 
 def test_a_pipeline_tells_where_it_stands(client: FlaskClient, layers: Layers) -> None:
