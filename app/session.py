@@ -25,8 +25,8 @@ SETTINGS = {
     "spark.databricks.delta.optimize.minFileSize": str(64 * 2**20),
     "spark.databricks.delta.optimize.maxFileSize": str(256 * 2**20),
     "spark.sql.shuffle.partitions": "2",
-    # A job repeats the same plans. Of one pipeline they are some sixty classes: of five, the hundred that Spark keeps are
-    # not half, and each would be written, compiled and found to be hot anew in every batch.
+    # A job repeats its plans. Those of one pipeline are some sixty classes; of five, the hundred that Spark keeps are
+    # not half, and each would be compiled, and found by Java to be hot, anew in every batch.
     "spark.sql.codegen.cache.maxEntries": "1000",
     "spark.ui.showConsoleProgress": "false",
     # Else ${…} in a text, of a definition or of a reader's question, stands for a variable of this process.
