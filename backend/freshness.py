@@ -6,11 +6,11 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field, RootModel
 
-from app.pipelines import select
+from app.pipelines import names
 from backend import answers, routes
 from backend.database import snapshot
 from backend.routes import Endpoint
-from backend.status import Standing, judged, statuses
+from backend.status import Standing, standings
 
 TAG = Tag(name="state", description="How the stack is doing")
 
@@ -46,8 +46,6 @@ def blueprint() -> APIBlueprint:
 def _freshness() -> Response:
     """How fresh each pipeline is, against its targets."""
     with snapshot() as connection:
-        served = statuses(connection)
-    found = [
-        judged(one, served[one.name]) if one.name in served else UNKNOWN | {"pipeline": one.name} for one in select([])
-    ]
+        stands = standings(connection)
+    found = [stands.get(name, UNKNOWN | {"pipeline": name}) for name in names()]
     return answers.whole([{name: row[name] for name in Fresh.model_fields} for row in found])

@@ -12,7 +12,7 @@ from app.pipelines import select
 from backend import answers
 from backend.questions import identity, keys
 from backend.routes import Endpoint
-from backend.status import Status, standings
+from backend.status import Status, known
 
 Drawn = Annotated[Chart, Field(discriminator="kind")]
 CHARTS: TypeAdapter[Any] = TypeAdapter(tuple[Drawn, ...])
@@ -63,8 +63,8 @@ def _index() -> Response:
 
     What a definition says needs no Postgres: without it, all are listed.
     """
-    stand = standings() or {}
-    return answers.whole([_declared(pipeline) | {"meta": stand.get(pipeline.name)} for pipeline in select([])])
+    stands = known() or {}
+    return answers.whole([_declared(pipeline) | {"meta": stands.get(pipeline.name)} for pipeline in select([])])
 
 
 def _declared(pipeline: Pipeline) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from backend import routes
 from backend.routes import Endpoint, called
-from backend.status import standings
+from backend.status import known
 
 TAG = Tag(name="state", description="How the stack is doing")
 GAUGES = {
@@ -36,7 +36,7 @@ class Pipelines(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("tidemark_postgres_up", "1 where Postgres answers")
         with self.app.app_context():
-            found = standings()
+            found = known()
         up.add_metric([], found is not None)
         yield up
         if found is None:

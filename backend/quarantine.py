@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from app.model import QUARANTINE
-from app.pipelines import load, names, select
+from app.pipelines import load, names
 from app.readers import served_as
 from backend import answers, routes
 from backend.database import snapshot
 from backend.lake import lake
 from backend.routes import Endpoint
-from backend.status import Status, judged, status, statuses
+from backend.status import Status, standings, status
 from backend.values import WHOLE, Absent, Text, absent
 
 TAG = Tag(name="quarantine", description="Events that were not accepted, and why")
@@ -82,17 +82,15 @@ def blueprint() -> APIBlueprint:
 def _reasons() -> Response:
     """How many events were quarantined, by pipeline that is served and reason, as of now."""
     with snapshot() as connection:
-        served = statuses(connection)
-        pipelines = [pipeline for pipeline in select([]) if pipeline.name in served]
-        stands = [judged(pipeline, served[pipeline.name]) for pipeline in pipelines]
-        if answer := answers.held("application/json", *stands):
+        stands = standings(connection)
+        if answer := answers.held("application/json", *stands.values()):
             return answer
         found = [
-            {"pipeline": pipeline.name, "reason": reason, "events": events}
-            for pipeline in pipelines
-            for reason, events in connection.execute(text(COUNTS.format(served_as(pipeline, QUARANTINE.name))))
+            {"pipeline": name, "reason": reason, "events": events}
+            for name in stands
+            for reason, events in connection.execute(text(COUNTS.format(served_as(load(name), QUARANTINE.name))))
         ]
-    return answers.listed(stands, found, *stands)
+    return answers.listed([*stands.values()], found, *stands.values())
 
 
 def _samples(asked: Asked) -> Response:

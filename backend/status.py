@@ -77,14 +77,19 @@ def status(connection: Connection, pipeline: Pipeline) -> dict[str, Any]:
     return judged(pipeline, served[pipeline.name])
 
 
-def standings() -> dict[str, dict[str, Any]] | None:
-    """Where each pipeline that is served stands, by name, all at one instant; None where Postgres does not answer."""
+def standings(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Where each pipeline that is served stands, by name: the fields of Status."""
+    rows = statuses(connection)
+    return {one.name: judged(one, rows[one.name]) for one in select([]) if one.name in rows}
+
+
+def known() -> dict[str, dict[str, Any]] | None:
+    """The same, all at one instant; None where Postgres does not answer."""
     try:
         with snapshot() as connection:
-            rows = statuses(connection)
+            return standings(connection)
     except (SQLAlchemyError, OSError):
         return None
-    return {one.name: judged(one, rows[one.name]) for one in select([]) if one.name in rows}
 
 
 def judged(pipeline: Pipeline, row: dict[str, Any]) -> dict[str, Any]:
