@@ -2,7 +2,9 @@
 
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -62,10 +64,20 @@ def test_a_job_that_has_just_started_is_not_judged_by_what_the_one_before_it_did
     assert not blamed(batch)
 
 
-def test_the_dashboard_is_healthy_while_it_serves_and_the_api_answers_it(database: Settings, tmp_path: Path) -> None:
-    api = create_app(database)
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections, where nobody answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield int(listening.getsockname()[1])
+
+
+def test_the_dashboard_is_healthy_while_it_serves_and_the_api_answers_it_whatever_postgres_does(
+    database: Settings, tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "SECONDS", 5)  # less than the API waits for Postgres
+    api = create_app(database.model_copy(update={"pg_url": f"postgresql://127.0.0.1:{silent}/tidemark"}))
     answering = make_server("127.0.0.1", 0, api, threaded=True)
-    thread = Thread(target=answering.serve_forever)
+    thread = Thread(target=answering.serve_forever, daemon=True)
     at = database.model_copy(update={"api_port": answering.port, "dashboard_port": free_port()})
     shown = Server("the dashboard", tmp_path / "dashboard", stop_signal=signal.SIGTERM, stop_seconds=10)
     own = {"API_PORT": str(at.api_port), "DASHBOARD_PORT": str(at.dashboard_port)}
