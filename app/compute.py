@@ -13,6 +13,7 @@ from app.model import Pipeline
 from app.transform import ORDER, aggregate, decode, duplicates_marked, identity
 
 FEW = 500_000  # messages of which every process can hold the identities
+AS_MANY = 1_000_000_000  # partitions: more than there are, which is as many as there are
 
 
 class OutOfOrder(Exception):
@@ -83,7 +84,10 @@ def _firsts(marked: DataFrame) -> DataFrame:
 
 
 def _marked(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> DataFrame:
-    events = decode(lake.bronze().filter(between(start, cut)), pipeline)
+    # Spark writes a cut into the class that filters by it. Coalescing ends that class, so that the large ones which
+    # decode are the same for every cut, and are not compiled, and found by Java to be hot, anew in each batch.
+    messages = lake.bronze().filter(between(start, cut)).coalesce(AS_MANY)
+    events = decode(messages, pipeline)
     # The payload of an accepted event is in the master dataset; only a quarantined one is shown as it came.
     events = events.withColumn("_value", F.when(F.col("_reason").isNotNull(), F.col("_value")))
     return duplicates_marked(events, pipeline)

@@ -165,7 +165,10 @@ class Lake:
 
     def ids(self, cut: Offsets) -> DataFrame:
         """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
-        return self._read(self.ids_table).filter(below(cut, "_partition", "_offset"))
+        ids = self._read(self.ids_table)
+        if self._ends_by(self._noted(self.ids_table), cut):  # then there are no others
+            return ids
+        return ids.filter(below(cut, "_partition", "_offset"))
 
     def derive(self, events: DataFrame, start: Offsets | None, cut: Offsets, accepted: int) -> None:
         """Writes the derived tables up to `cut`: all of them anew, or, given `start`, what comes from that cut on.

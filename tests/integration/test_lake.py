@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +22,8 @@ from app.tidy import tidy
 from tests.integration.conftest import NewStack, Stack, event
 
 JOBS = 12  # of Spark, in a batch
+PROJECTIONS = "spark.sql.codegen.factoryMode"
+OF_A_CUT = 4  # classes that have it in their text: they find its files, and read them
 
 
 class Killed(Exception):
@@ -182,6 +185,23 @@ def test_an_incremental_batch_of_one_event_asks_little_of_spark(stack: Stack, tm
         told = DeltaTable.forPath(stack.spark, path).history(2).select("version", "userMetadata").collect()
         assert [(at.version, at.metadata) for at in newest_commits(stack.spark, path, 2)] == told
     assert list(newest_commits(stack.spark, stack.lake.path("none"), 2)) == []
+
+
+def test_an_incremental_batch_compiles_anew_only_what_reads_above_the_last_cut(stack: Stack) -> None:
+    java: Any = stack.spark.sparkContext._jvm
+    compiled = java.org.apache.spark.metrics.source.CodegenMetrics.METRIC_COMPILATION_TIME()
+    before = str(stack.spark.conf.get(PROJECTIONS))
+    stack.spark.conf.set(PROJECTIONS, "CODEGEN_ONLY")  # as in a job
+    try:
+        for number in range(3):
+            stack.send(*(event(f"{number} {n}") for n in range(20)))
+            stack.stream()
+            stack.archive()
+            known = compiled.getCount()
+            stack.batch()
+        assert 0 < compiled.getCount() - known <= OF_A_CUT
+    finally:
+        stack.spark.conf.set(PROJECTIONS, before)
 
 
 def test_a_batch_of_a_topic_that_nothing_was_read_from_does_not_stop_the_next(stack: Stack) -> None:
