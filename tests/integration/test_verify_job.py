@@ -9,6 +9,7 @@ import pytest
 
 from app import verify
 from app.relations import relations
+from embedded.process import free_port
 from tests.integration.conftest import Stack, event
 from tests.integration.test_kill import SECONDS, submitted
 
@@ -23,7 +24,8 @@ def test_a_view_that_differs_ends_the_command_with_exit_code_1_and_its_keys(stac
     stack.owner(f"UPDATE speed.{clients.name} SET count = count + 1 WHERE client = 'cyd'")
     stack.owner(f"UPDATE batch.{clients.name} SET sum_amount = 0 WHERE client = 'bob'")
 
-    with submitted(stack, "verify", "verify.py", tmp_path) as job:
+    nowhere = f"thrift://127.0.0.1:{free_port()}"
+    with submitted(stack, "verify", "verify.py", tmp_path, HIVE_METASTORE_URI=nowhere) as job:
         code = job.wait(SECONDS)
 
     said, name = (tmp_path / "log").read_text(), stack.pipeline.name
@@ -32,6 +34,9 @@ def test_a_view_that_differs_ends_the_command_with_exit_code_1_and_its_keys(stac
     found = re.findall(rf"^  {name}\.clients: merged (.*), recount (.*)$", said, re.MULTILINE)
     assert sorted(re.findall("ada|bob|cyd", " ".join(sides)) for sides in found) == [["bob"] * 2, ["cyd"] * 2]
     assert f"verify: exact {name}.quarantine: 0 rows" in said
+    # A metastore that does not answer is one line, which says what to do, and nothing of Java's own.
+    assert said.count("Start the metastore at HIVE_METASTORE_URI") == 1
+    assert not re.search(r" WARN |^\tat ", said, re.MULTILINE), said
 
 
 def test_ledger_and_views_are_of_one_instant_while_events_are_counted(
