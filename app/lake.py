@@ -36,7 +36,7 @@ from app.measures import POSITION
 from app.model import Pipeline
 from app.notes import MASTER, Note
 from app.tables import tables
-from app.transform import identity
+from app.transform import identity, identity_hash
 
 FILES = -1  # the partition that lines of history files belong to
 DROPPED = -2  # the partition that lines of dropped files belong to
@@ -153,8 +153,10 @@ class Lake:
         return writer if held is None else writer.option("userMetadata", str(Note(MASTER, held)))
 
     def identified(self, cut: Offsets) -> int | None:
-        """How many events below a cut the ids name; None: there are no ids."""
+        """How many events below a cut the ids name; None: there are no ids, or none with hashes."""
         if not DeltaTable.isDeltaTable(self.spark, self.path(self.ids_table)):
+            return None
+        if "_hash" not in self._read(self.ids_table).columns:  # written before they had any
             return None
         note = self._noted(self.ids_table)
         return note.events if self._ends_by(note, cut) else self.ids(cut).count()
@@ -164,7 +166,7 @@ class Lake:
         return f"ids/{self.pipeline.fingerprint}"
 
     def ids(self, cut: Offsets) -> DataFrame:
-        """Identity and position of every event counted below a cut: _identity, arrival, _partition, _offset, _index."""
+        """Every event counted below a cut: _identity, _hash of it, arrival, _partition, _offset, _index."""
         ids = self._read(self.ids_table)
         if self._ends_by(self._noted(self.ids_table), cut):  # then there are no others
             return ids
@@ -180,9 +182,8 @@ class Lake:
             self._write(table.name, table.rows(events), start, cut)
             self._register(table.name)
         if self.pipeline.dedup:
-            ids = events.filter("_reason is null").select(
-                identity(self.pipeline).alias("_identity"), ARRIVAL, *POSITION
-            )
+            named = identity(self.pipeline).alias("_identity"), identity_hash(self.pipeline).alias("_hash")
+            ids = events.filter("_reason is null").select(*named, ARRIVAL, *POSITION)
             self._write(self.ids_table, ids, start, cut, accepted)
 
     def derived(self, table: str) -> Derived | None:

@@ -128,6 +128,11 @@ def identity(pipeline: Pipeline) -> SparkColumn:
     return F.when(F.col("_reason").isNull(), own).otherwise(F.concat_ws("/", *POSITION))
 
 
+def identity_hash(pipeline: Pipeline) -> SparkColumn:
+    """64 bits of what makes an event a duplicate of another. Those of two that are none may be the same, if rarely."""
+    return F.xxhash64(identity(pipeline))
+
+
 def duplicates_marked(events: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Events with `_duplicate`: 0 for the first to arrive of those with the same id, 1 for the others."""
     if pipeline.dedup is None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 
-from app import compute, firsts, history
+from app import compute, firsts, history, lake
 from app.model import Dedup
 from app.postgres import Role
 from app.relations import relations
@@ -168,6 +169,19 @@ def test_a_duplicate_across_a_cut_counts_once(stack: Stack, monkeypatch: pytest.
     stack.send(event("1"), event("2"))
     assert stack.count_everything().mode == "incremental"
     assert stack.totals() == {"ada": (2, Decimal("2.00"))}
+
+
+def test_ids_that_have_the_same_hash_are_not_duplicates(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (compute, lake):
+        monkeypatch.setattr(module, "identity_hash", lambda _: F.lit(7).cast("bigint"))
+    stack.send(event("1"), event("2", "bob"))
+    stack.count_everything()
+    assert stack.table(stack.lake.ids_table, "_hash") == [(7,), (7,)]
+    stack.send(event("3"), event("2", "bob"))
+    version = stack.count_everything()
+    assert (version.mode, version.accepted, version.duplicates) == ("incremental", 3, 1)
+    assert stack.totals() == {"ada": (2, Decimal("2.00")), "bob": (1, Decimal("1.00"))}
+    assert stack.verify().exact
 
 
 def test_of_duplicates_in_two_partitions_of_one_micro_batch_the_first_to_arrive_counts(stack: Stack) -> None:

@@ -85,6 +85,21 @@ def test_a_batch_whose_ids_are_lost_computes_everything_anew(stack: Stack) -> No
     assert stack.verify().exact
 
 
+def test_a_batch_whose_ids_have_no_hashes_computes_everything_anew(stack: Stack) -> None:
+    stack.send(event("1"))
+    stack.count_everything()
+    ids = stack.lake.ids_table
+    older = stack.spark.read.format("delta").load(stack.lake.path(ids)).drop("_hash").localCheckpoint()
+    writer = older.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    writer.option("userMetadata", str(stack.lake._noted(ids))).save(stack.lake.path(ids))
+    for number, mode in ((2, "full"), (3, "incremental")):
+        stack.send(event("1"), event(f"{number}"))
+        version = stack.count_everything()
+        assert (version.version, version.mode, version.accepted) == (number, mode, number)
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
+    assert stack.verify().exact
+
+
 def test_postgres_put_back_in_time_misses_nothing(stack: Stack) -> None:
     stack.send(event("1"), event("2"))
     stack.count_everything()
