@@ -25,8 +25,10 @@ def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     their name; a number keeps the digits that its column can hold.
     """
     exploded = _exploded(_parsed(_prepared(raw), pipeline))
-    texts = {f"_text_{column.name}": F.expr(f"try_cast(_raw.`{column.name}` as string)") for column in pipeline.fields}
-    return exploded.withColumns({"_is_object": F.isnotnull("_raw"), **texts}).drop("_raw")
+    found = {c.name: f"coalesce(_object.`{c.name}`, _element.`{c.name}`)" for c in pipeline.fields}
+    texts = {f"_text_{name}": F.expr(f"try_cast({value} as string)") for name, value in found.items()}
+    is_object = F.isnotnull("_object") | F.isnotnull("_element")
+    return exploded.withColumns({"_is_object": is_object, **texts}).drop("_object", "_element")
 
 
 def _prepared(raw: DataFrame) -> DataFrame:
@@ -75,13 +77,13 @@ def _mark(end: int) -> str:
 
 
 def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
-    """Messages with `_object`, a struct, or with `_array` of such structs, the mark last."""
+    """Messages with `_object`, a struct, or with `_array` of structs with the same fields, the mark last."""
     fields = ",".join(f"`{column.name}`:{_field_type(column)}" for column in pipeline.fields)
-    struct = f"struct<{fields},_bad:string,_end:bigint>"
     return prepared.select(
         *("_topic", "_partition", "_offset", ARRIVAL, "_value"),
-        F.from_json("_object", struct, {"columnNameOfCorruptRecord": "_bad"}).alias("_object"),
-        F.from_json("_array", f"array<{struct}>").alias("_array"),
+        # Every field of a struct takes time, whether it is there or not.
+        F.from_json("_object", f"struct<{fields},_bad:string>", {"columnNameOfCorruptRecord": "_bad"}).alias("_object"),
+        F.from_json("_array", f"array<struct<{fields},_end:bigint>>").alias("_array"),
         # What a parser reads is compiled only in a select of its own, and Spark would merge the two selects if this
         # one did not read those columns twice.
         F.when(F.isnull("_object") & F.isnull("_array"), F.coalesce("_broken", F.lit(NOT_JSON)))
@@ -91,7 +93,7 @@ def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 
 def _exploded(parsed: DataFrame) -> DataFrame:
-    """One row an element of a message: `_index` and `_raw`, the struct; `_index` is null where there is none."""
+    """One row an element of a message: `_index`, and `_object` or `_element`; `_index` is null where there is none."""
     last = F.size("_array") - 1
     end = F.get("_array", last)["_end"]
     whole = (end == END_OF_ARRAY) & (last > 0) | (end == END_OF_VALUE) & (last == 1)
@@ -101,5 +103,5 @@ def _exploded(parsed: DataFrame) -> DataFrame:
         .when(whole, F.sequence(F.lit(0), last - 1))
         .otherwise(F.array(F.lit(None).cast("int")))
     )
-    element = F.coalesce("_object", F.get("_array", F.col("_index")))
-    return parsed.withColumn("_index", F.explode(numbers)).withColumn("_raw", element).drop("_object", "_array")
+    element = F.get("_array", F.col("_index"))
+    return parsed.withColumn("_index", F.explode(numbers)).withColumn("_element", element).drop("_array")
