@@ -186,6 +186,13 @@ def test_no_message_can_bring_its_own_mark(messages: Messages, table: Table, end
     expect_reasons(messages, table, dict.fromkeys(forged, "not_json_objects"))
 
 
+def test_a_field_may_have_the_name_of_the_mark(messages: Messages, table: Table) -> None:
+    named = [order(**{name: value}) for name in ("_end", "_bad") for value in ("text", 1e40, [1], {"a": 1}, None)]
+    expected: dict[Message, Any] = {f"[{message}, {GOOD}]": [None, None] for message in named}
+
+    expect_reasons(messages, table, expected | dict.fromkeys(named))
+
+
 def test_what_is_no_amount_is_in_the_quarantine(messages: Messages, table: Table) -> None:
     wrong = [
         float("nan"),
