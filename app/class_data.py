@@ -11,12 +11,13 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where
 
 from pyspark.sql import DataFrame
 
+from app.duplicates import duplicates_marked
 from app.events import EXAMPLES_ARRIVE, MESSAGE
 from app.model import Pipeline
 from app.pipelines import select
 from app.session import session
 from app.settings import Settings
-from app.transform import aggregate, decode, duplicates_marked
+from app.transform import aggregate, decode
 
 
 def count(messages: DataFrame, pipeline: Pipeline) -> None:

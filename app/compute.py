@@ -7,10 +7,11 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from app.duplicates import ORDER, duplicates_marked, identity, identity_hash
 from app.lake import Lake, between
 from app.ledger import Offsets
 from app.model import Pipeline
-from app.transform import ORDER, aggregate, decode, duplicates_marked, identity, identity_hash
+from app.transform import aggregate, decode
 
 FEW = 500_000  # messages of which every process can hold the identities
 Small = Callable[[DataFrame], DataFrame]  # what is joined with the ids: where it is little, these are never shuffled

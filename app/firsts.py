@@ -9,13 +9,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from app.checkpoint import Checkpoint
+from app.duplicates import firsts_of_stream
 from app.durations import span
 from app.gap import OffsetGap, check_log
 from app.ledger import Ledger, Offsets
 from app.log import Log, log
 from app.settings import Settings
 from app.source import kafka_stream
-from app.transform import decode, firsts_of_stream
+from app.transform import decode
 
 logger = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(minutes=1)  # between this machine's clock and the broker's

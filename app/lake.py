@@ -30,13 +30,13 @@ from pyspark.sql import types as T
 
 from app.catalog import Catalog
 from app.commits import newest_commits
+from app.duplicates import identity, identity_hash
 from app.events import ARRIVAL
 from app.ledger import Ledger, Offsets
 from app.measures import POSITION
 from app.model import Pipeline
 from app.notes import MASTER, Note
 from app.tables import tables
-from app.transform import identity, identity_hash
 
 FILES = -1  # the partition that lines of history files belong to
 DROPPED = -2  # the partition that lines of dropped files belong to

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from app.batch import can_add_to, wait_until_archived
 from app.claims import LedgerError
 from app.compute import Counts, OutOfOrder, compute
+from app.duplicates import identity
 from app.events import ARRIVAL
 from app.findings import SHOWN, Findings
 from app.lake import OF_FILES, Lake, below, between
@@ -24,7 +25,7 @@ from app.model import Alert, Pipeline
 from app.relations import Relation
 from app.rollups import RolledUp, Served, rollups, served
 from app.settings import Settings
-from app.transform import aggregate, decode, identity
+from app.transform import aggregate, decode
 from app.verify_bronze import verify_bronze
 from app.verify_lake import verify_lake
 from app.verify_parquet import verify_parquet

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from chispa import assert_df_equality
 
-from app.transform import duplicates_marked, identity
+from app.duplicates import duplicates_marked, identity
 from tests.spark.conftest import START, Table
 from tests.spark.test_aggregate import EVENTS, PIPELINE, event
 

@@ -14,6 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame
 
+from app.duplicates import duplicates_marked
 from app.measures import State
 from app.model import (
     Check,
@@ -34,7 +35,7 @@ from app.model import (
     View,
 )  # fmt: skip
 from app.pipelines import load, names
-from app.transform import aggregate, decode, duplicates_marked, needed
+from app.transform import aggregate, decode, needed
 from tests.spark.conftest import Messages
 
 PIPELINE = Pipeline(
