@@ -1,6 +1,5 @@
 """What the batch layer computes: the increments of all events between two cuts, and the events themselves."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,7 +13,6 @@ from app.model import Pipeline
 from app.transform import aggregate, decode
 
 FEW = 500_000  # messages of which every process can hold the identities
-Small = Callable[[DataFrame], DataFrame]  # what is joined with the ids: where it is little, these are never shuffled
 AS_MANY = 1_000_000_000  # partitions: more than there are, which is as many as there are
 
 
@@ -64,10 +62,9 @@ def compute(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Com
     try:
         if pipeline.dedup and start:
             few = sum(end - start.get(p, 0) for p, end in cut.items()) <= FEW
-            small: Small = F.broadcast if few else lambda rows: rows
-            ids = _suspected(new, lake.ids(start), pipeline, small)
+            ids = _suspected(new, lake.ids(start), pipeline, few)
             if ids is not None:
-                marked = _known_marked(new, ids, pipeline, small).persist()
+                marked = _known_marked(new, ids, pipeline, few).persist()
         increments = aggregate(_firsts(marked), pipeline).toArrow()
         counts = _counts(marked)
     except BaseException:
@@ -98,29 +95,34 @@ def _marked(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Dat
     return duplicates_marked(events, pipeline)
 
 
-def _suspected(marked: DataFrame, ids: DataFrame, pipeline: Pipeline, small: Small) -> DataFrame | None:
+def _suspected(marked: DataFrame, ids: DataFrame, pipeline: Pipeline, few: bool) -> DataFrame | None:
     """The `ids` between the first and the last that have the hash of an event in `marked`; None: no one has.
 
     A number is read in a fraction of the time that an identity takes, and duplicates come soon after each other.
     """
     hashes = marked.select(identity_hash(pipeline).alias("_hash"))
-    among = ids.join(small(hashes), "_hash", "left_semi").groupBy("_partition")
+    among = ids.join(_small(hashes, few), "_hash", "left_semi").groupBy("_partition")
     found = among.agg(F.min("_offset").alias("first"), F.max("_offset").alias("last")).collect()
     first = {row["_partition"]: row["first"] for row in found}
     end = {row["_partition"]: row["last"] + 1 for row in found}
     return ids.filter(between(first, end, "_partition", "_offset")) if found else None
 
 
-def _known_marked(marked: DataFrame, ids: DataFrame, pipeline: Pipeline, small: Small) -> DataFrame:
+def _known_marked(marked: DataFrame, ids: DataFrame, pipeline: Pipeline, few: bool) -> DataFrame:
     """Marks 1 what is in `ids`, the events counted before, and 2 what precedes its duplicate there."""
     events = marked.withColumn("_identity", identity(pipeline))
-    among = ids.join(small(events.select("_identity")), "_identity", "left_semi")
+    among = ids.join(_small(events.select("_identity"), few), "_identity", "left_semi")
     # Computed now: a DataFrame made of the ids would be planned anew, and its cache be lost, when they are added to.
     known = among.select("_identity", F.struct(*ORDER).alias("_first")).localCheckpoint()
-    joined = events.join(small(known), "_identity", "left")
+    joined = events.join(_small(known, few), "_identity", "left")
     precedes = F.when(F.struct(*ORDER) < F.col("_first"), 2).otherwise(1)
     flag = F.when(F.col("_first").isNotNull() & F.col("_reason").isNull(), precedes).otherwise(F.col("_duplicate"))
     return joined.withColumn("_duplicate", flag).drop("_identity", "_first")
+
+
+def _small(rows: DataFrame, few: bool) -> DataFrame:
+    """Rows to join with those of a larger table, which is not shuffled where they are `few`."""
+    return F.broadcast(rows) if few else rows
 
 
 def _counts(marked: DataFrame) -> Counts:

@@ -1,4 +1,4 @@
-"""From raw messages to increments. The batch layer and the speed layer both call these functions and no others.
+"""From raw messages to increments: what the batch layer and the speed layer share, with `app.duplicates`.
 
     raw         topic, partition, offset, timestamp, value            a Kafka message, or a line of a file
     events      _topic, _partition, _offset, _index, arrival, _value, _reason, and the pipeline's columns
