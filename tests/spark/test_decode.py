@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from app.events import MAX_MESSAGE_BYTES
 from app.model import Column, Count, Pipeline, Topic, View
@@ -241,6 +243,35 @@ def test_a_time_has_a_date_and_is_utc_unless_it_says_otherwise(messages: Message
     }
 
     expect_values(messages, table, "at", expected)
+
+
+def test_a_time_is_what_spark_makes_of_all_its_text(messages: Messages) -> None:
+    heads = ("2026-01-01T09:00:00", "2026-01-01T09:00:0", "2026-01-01 9:00:00", "2026-01-01T09:00", "2026-01-01")
+    fractions = (
+        "",
+        ".",
+        ".1",
+        ".12",
+        ".123456",
+        ".123456789",
+        ".1234567890",
+        ". 1",
+        ".1 ",
+        ".1\x7f",
+        ".1\t",
+        ".+123",
+        "123",
+    )
+    zones = ("", "Z", "UTC", "GMT0", "+1", "-1", "+01", "-01:00", "+1:00", "+010203", ".5", "e5", "+.5", "America/Lima")
+    ends = ("+00:00", "+00:00 ", "+0:00", "Z", "-00:00", "")
+    texts = [order(at="".join(parts)) for parts in product(heads, fractions, zones, ends)]
+    decoded_df = decode(messages(*texts), PIPELINE)
+    text = F.get_json_object(F.col("_value").cast("string"), "$.at")
+
+    actual_df = decoded_df.select(text.alias("text"), "at")
+
+    assert_df_equality(actual_df, decoded_df.select(text.alias("text"), text.try_cast("timestamp").alias("at")))
+    assert actual_df.where("at is not null").count() > len(texts) / 20
 
 
 def test_what_is_no_time_is_in_the_quarantine(messages: Messages, table: Table) -> None:
