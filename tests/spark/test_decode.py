@@ -125,10 +125,22 @@ def test_an_array_may_follow_any_white_space(messages: Messages, table: Table, s
     expect_reasons(messages, table, {f"{space}[{GOOD}, {GOOD}]{space}": [None, None]})
 
 
-def test_a_message_without_a_value_or_not_in_utf8_is_in_the_quarantine(messages: Messages, table: Table) -> None:
-    broken = GOOD.encode().replace(b'"a"', b'"\xff"')
+def test_a_message_without_a_value_is_in_the_quarantine(messages: Messages, table: Table) -> None:
+    expect_reasons(messages, table, {None: "null_value"})
 
-    expect_reasons(messages, table, {None: "null_value", broken: "invalid_utf8", b"\xc3": "invalid_utf8"})
+
+@pytest.mark.parametrize("text", [b"a%b", b'", "more": "%b', b'", "%b": "'], ids=["column", "other", "name"])
+def test_a_message_that_is_not_utf8_is_in_the_quarantine(messages: Messages, table: Table, text: bytes) -> None:
+    good = [name.encode() for name in ("\ufffd", "\u00e9", "\u20ac", "\U0001f600", "\ud7ff", "\U0010ffff")]
+    cut, overlong = (
+        [b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"],
+        [b"\xc0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80"],
+    )
+    wrong = [*cut, *overlong, b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80"]
+    expected = dict.fromkeys(good) | dict.fromkeys(wrong, "invalid_utf8")
+
+    expect_reasons(messages, table, {GOOD.encode().replace(b"a", text % found, 1): e for found, e in expected.items()})
+    expect_reasons(messages, table, {GOOD.encode() + broken: "invalid_utf8" for broken in wrong})
 
 
 def test_a_message_counts_up_to_one_megabyte(messages: Messages, table: Table) -> None:
