@@ -15,7 +15,7 @@ import psutil
 from app.options import PORTS, parser
 from app.pipelines.transactions import PIPELINE
 from app.topics import create_topic
-from bench import BY_HAND, FULL, INCREMENTAL, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, api
+from bench import BY_HAND, FULL, INCREMENTAL, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, WARM_UP, api
 from bench.load import fill
 from embedded.process import free_port
 from embedded.spark import HOME, LATE_COMPILER, submitting
@@ -52,7 +52,7 @@ def catching_up(stack: Stack, events: int, rounds: int) -> None:
     print(f"sending {events:,} events", flush=True)
     fill(servers, topic, events)
     found = submit(stack, "catching_up", [topic, str(events), str(rounds)])
-    print(f"\ncatching up on {events:,} events, median of {rounds} rounds after one that warms up\n")
+    print(f"\ncatching up on {events:,} events, median of {rounds} rounds after {WARM_UP} that warm up\n")
     print(f"{'':28}{'events per CPU-second':>22}   ratio of each round to")
     for name, others in {
         PLAIN: (), TIDEMARK: (PLAIN, BY_HAND), PLAIN_FIRSTS: (), TIDEMARK_FIRSTS: (PLAIN_FIRSTS, BY_HAND), BY_HAND: ()

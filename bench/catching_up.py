@@ -19,7 +19,7 @@ from app.postgres import Role, connect
 from app.session import session
 from app.settings import settings
 from app.speed import Speed
-from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines, consumer
+from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, WARM_UP, baselines, consumer
 from bench.processor import processor_seconds
 from bench.speed_layer import registered, to_the_end
 
@@ -39,7 +39,7 @@ def main() -> None:
             consumer.catch_up(servers, topic, events, connection)
 
     found: dict[str, list[float]] = {}
-    for number in range(rounds + 1):
+    for number in range(WARM_UP + rounds):
         checkpoint, own = f"{at.checkpoint_path}/plain-{number}", f"own_{number}"
         work: dict[str, Callable[[], None]] = {
             PLAIN: partial(baselines.catch_up, spark, servers, topic),
@@ -51,7 +51,7 @@ def main() -> None:
         for name, one in work.items():
             measured = events / processor_seconds(spark, one)
             print(f"round {number}: {name}: {measured:,.0f} events per CPU-second", file=sys.stderr, flush=True)
-            if number:  # the first round warms up
+            if number >= WARM_UP:
                 found.setdefault(name, []).append(measured)
     print(json.dumps(found))
     spark.stop()
