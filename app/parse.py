@@ -39,8 +39,8 @@ def _prepared(raw: DataFrame) -> DataFrame:
     that a parser that finds the mark where it belongs has read all of it.
     """
     text = F.col("value").cast("string")
-    # Java splits at Unicode text that it decodes, and what is not UTF-8 would come back as other bytes: a message that
-    # is still its part before the brace, and a byte, is valid. It takes half the time of looking for both.
+    # To split a text, Java decodes it, and what is not UTF-8 comes back as other bytes. So a message that begins with
+    # the part before its first brace, and has one byte more, is valid, too: one look tells both, in half the time.
     flat = text.startswith(F.col("_before")) & (F.octet_length("_before") == F.octet_length("value") - 1)
     trimmed = F.expr(f"trim(both '{WHITESPACE}' from cast(value as string))")
     is_array = trimmed.startswith("[") & trimmed.endswith("]")

@@ -75,7 +75,7 @@ def _first(reasons: Reasons) -> SparkColumn:
 
 def _typed(column: Column) -> SparkColumn:
     text = f"_text_{column.name}"
-    bytes_ = f"cast({text} as binary)"  # a part of which costs a tenth of a part of a text
+    binary = f"cast({text} as binary)"  # a part of it costs a tenth of what a part of the text does
     value, fit = text, "true"
     if digits(column.type):
         # A longer number, or a larger exponent, would be computed digit by digit.
@@ -83,23 +83,23 @@ def _typed(column: Column) -> SparkColumn:
         fit = f"octet_length({text}) <= 100 and ({short})"
     # Spark casts '12:30' to a timestamp of today and '2024' to one of January: only a full date is taken.
     if column.type in ("timestamp", "date"):
-        fit = f"substr({bytes_}, 5, 1) = X'2D' and substr({bytes_}, 8, 1) = X'2D'"
+        fit = f"substr({binary}, 5, 1) = X'2D' and substr({binary}, 8, 1) = X'2D'"
     if column.type == "date":
         fit = f"octet_length({text}) = 10 and {fit}"
     if column.type == "timestamp":
-        value = f"if({_is_utc(text, bytes_)}, cast(substr({bytes_}, 1, octet_length({text}) - 6) as string), {text})"
+        value = f"if({_is_utc(text, binary)}, cast(substr({binary}, 1, octet_length({text}) - 6) as string), {text})"
     return F.expr(f"if({fit}, try_cast({value} as {column.type}), null)")
 
 
-def _is_utc(text: str, bytes_: str) -> str:
+def _is_utc(text: str, binary: str) -> str:
     """Whether a timestamp's `+00:00` can be cut off, which saves looking it up: a text without a zone is UTC.
 
     What is left must have no zone of its own. It has none if it ends in digits that follow a '.' in the 20th place: a
     zone that began before would have the '.' in its name, and is as unknown with the end as without it.
     """
-    first, last = f"substr({bytes_}, 20, 2)", f"substr({bytes_}, octet_length({text}) - 6, 1)"
+    first, last = f"substr({binary}, 20, 2)", f"substr({binary}, octet_length({text}) - 6, 1)"
     ends = f"{first} between X'2E30' and X'2E39' and {last} between X'30' and X'39'"
-    number = f"cast(substr({bytes_}, 21, octet_length({text}) - 26) as string)"
+    number = f"cast(substr({binary}, 21, octet_length({text}) - 26) as string)"
     return f"endswith({text}, '+00:00') and {ends} and try_cast({number} as int) is not null"
 
 

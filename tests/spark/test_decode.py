@@ -132,10 +132,8 @@ def test_a_message_without_a_value_is_in_the_quarantine(messages: Messages, tabl
 @pytest.mark.parametrize("text", [b"a%b", b'", "more": "%b', b'", "%b": "'], ids=["column", "other", "name"])
 def test_a_message_that_is_not_utf8_is_in_the_quarantine(messages: Messages, table: Table, text: bytes) -> None:
     good = [name.encode() for name in ("\ufffd", "\u00e9", "\u20ac", "\U0001f600", "\ud7ff", "\U0010ffff")]
-    cut, overlong = (
-        [b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"],
-        [b"\xc0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80"],
-    )
+    cut = [b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"]
+    overlong = [b"\xc0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80"]
     wrong = [*cut, *overlong, b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80"]
     expected = dict.fromkeys(good) | dict.fromkeys(wrong, "invalid_utf8")
 
@@ -259,22 +257,8 @@ def test_a_time_has_a_date_and_is_utc_unless_it_says_otherwise(messages: Message
 
 def test_a_time_is_what_spark_makes_of_all_its_text(messages: Messages) -> None:
     heads = ("2026-01-01T09:00:00", "2026-01-01T09:00:0", "2026-01-01 9:00:00", "2026-01-01T09:00", "2026-01-01")
-    fractions = (
-        "",
-        ".",
-        ".1",
-        ".12",
-        ".123456",
-        ".123456789",
-        ".1234567890",
-        ". 1",
-        ".1 ",
-        ".1\x7f",
-        ".1\t",
-        ".+123",
-        "123",
-    )
-    zones = ("", "Z", "UTC", "GMT0", "+1", "-1", "+01", "-01:00", "+1:00", "+010203", ".5", "e5", "+.5", "America/Lima")
+    fractions = ("", ".", ".1", ".12", ".123456", ".123456789", ".1234567890", "123", ". 1", ".1 ", ".1\t", ".1\x7f")
+    zones = ("", "Z", "UTC", "GMT0", "+1", "-1", "+01", "-01:00", "+1:00", "+010203", ".5", "e5", ".+123", "Etc/UTC")
     ends = ("+00:00", "+00:00 ", "+0:00", "Z", "-00:00", "")
     texts = [order(at="".join(parts)) for parts in product(heads, fractions, zones, ends)]
     decoded_df = decode(messages(*texts), PIPELINE)
