@@ -87,20 +87,22 @@ def _typed(column: Column) -> SparkColumn:
     if column.type == "date":
         fit = f"octet_length({text}) = 10 and {fit}"
     if column.type == "timestamp":
-        value = f"if({_is_utc(text, binary)}, cast(substr({binary}, 1, octet_length({text}) - 6) as string), {text})"
+        value = _without_utc(text, binary)
     return F.expr(f"if({fit}, try_cast({value} as {column.type}), null)")
 
 
-def _is_utc(text: str, binary: str) -> str:
-    """Whether a timestamp's `+00:00` can be cut off, which saves looking it up: a text without a zone is UTC.
+def _without_utc(text: str, binary: str) -> str:
+    """A timestamp without its `+00:00`, where that can be cut off; it saves looking it up: a text without zone is UTC.
 
     What is left must have no zone of its own. It has none if it ends in digits that follow a '.' in the 20th place: a
     zone that began before would have the '.' in its name, and is as unknown with the end as without it.
     """
-    first, last = f"substr({binary}, 20, 2)", f"substr({binary}, octet_length({text}) - 6, 1)"
+    rest = f"octet_length({text}) - 6"
+    first, last = f"substr({binary}, 20, 2)", f"substr({binary}, {rest}, 1)"
     ends = f"{first} between X'2E30' and X'2E39' and {last} between X'30' and X'39'"
-    number = f"cast(substr({binary}, 21, octet_length({text}) - 26) as string)"
-    return f"endswith({text}, '+00:00') and {ends} and try_cast({number} as int) is not null"
+    number = f"cast(substr({binary}, 21, {rest} - 20) as string)"
+    utc = f"endswith({text}, '+00:00') and {ends} and try_cast({number} as int) is not null"
+    return f"if({utc}, cast(substr({binary}, 1, {rest}) as string), {text})"
 
 
 def _in_years(column: Column | Derived, value: SparkColumn) -> SparkColumn:
