@@ -53,8 +53,11 @@ STREAMING = {
     "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.metricsEnabled": "false",
 }
-# What building an expression asks Java for: else it looks for each through all jars, and each time anew.
-KNOWN = ("functions", "PythonUtils", "PythonSQLUtils", "org")
+# What building an expression, or reading a checkpoint, asks Java for: else it looks for each part of such a name
+# through all jars, and each time anew.
+KNOWN = (
+    "functions", "PythonUtils", "PythonSQLUtils", "org.apache.hadoop.fs.Path", "org.apache.commons.io.IOUtils",
+)  # fmt: skip
 
 
 def hive(at: Settings) -> dict[str, str]:
@@ -91,7 +94,10 @@ def session(at: Settings, name: str, streaming: bool = False, more: dict[str, st
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
-    java: Any = spark.sparkContext._jvm
     for known in KNOWN:
-        setattr(java, known, getattr(java, known))
+        place: Any = spark.sparkContext._jvm
+        for part in known.split("."):
+            found = getattr(place, part)
+            setattr(place, part, found)
+            place = found
     return spark

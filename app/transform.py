@@ -160,17 +160,15 @@ def aggregation(pipeline: Pipeline) -> Callable[[DataFrame], DataFrame]:
     chunks = [F.when(of_alerts, alerts.chunk()).alias("_chunk")] if alerting else []
     ordered = {state.name: F.sort_array(state.name) for state in alerting}
     summaries = {state.name: _json(alerts.summary(F.col(state.name), state)) for state in alerting}
-    renamed = {f"_key_{name}": name for name in names}
+    memberships = {"_member": member, "reason": F.col("_reason")}
+    renamed = [F.col(f"_key_{name}").alias(name) for name in names]
+    columns: list[SparkColumn | str] = ["view", *renamed, *(state.name for state in owners)]
 
     def apply(events: DataFrame) -> DataFrame:
-        memberships = events.withColumn("_member", member).withColumnRenamed("_reason", "reason")
-        increments = (
-            memberships.groupBy(view.alias("view"), *keys, *chunks)
-            .agg(*states)
-            .drop("_chunk")
-            .withColumnsRenamed(renamed)
-        )
-        return increments.withColumns(ordered).withColumns(summaries)
+        # In few steps: Spark analyses all of them after each.
+        grouped = events.withColumns(memberships).groupBy(view.alias("view"), *keys, *chunks)
+        increments = grouped.agg(*states).select(*columns)
+        return increments.withColumns(ordered).withColumns(summaries) if alerting else increments
 
     return apply
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
-from app import compute, firsts, history, lake
+from app import compute, firsts, history, lake, speed
 from app.model import Dedup
 from app.postgres import Role
 from app.relations import relations
@@ -151,6 +151,29 @@ def test_a_micro_batch_is_one_spark_job_and_one_transaction(stack: Stack) -> Non
     assert [(batches, count - counted[0][1]) for batches, count in counted] == [(n + 1, n) for n in range(4)]
     assert [len(found) for found in transactions] == [1] * 4
     assert len({found[0] for found in transactions}) == 4
+
+
+@pytest.mark.parametrize(("few", "tasks"), [(speed.FEW, [3, 1]), (0, [3, 2, 2])])
+def test_few_messages_are_counted_by_one_task_and_many_by_more(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, few: int, tasks: list[int]
+) -> None:
+    monkeypatch.setattr(speed, "FEW", few)
+    context = stack.spark.sparkContext
+    for times in (1, 2):
+        for partition in range(3):
+            stack.send(
+                *(event(f"{number}", f"client {number % 7}") for number in range(10 * times)),
+                *(event(f"{partition}-{number}", f"client {number % 7}") for number in range(10 * times)),
+                partition=partition,
+            )
+        stack.stream()
+        last = context.statusTracker().getJobInfo(context._jsc.sc().dagScheduler().numTotalJobs() - 1)
+        assert last is not None
+        stages = [context.statusTracker().getStageInfo(stage) for stage in sorted(last.stageIds)]
+        assert [stage.numTasks for stage in stages if stage] == tasks
+    stack.archive()
+    assert sum(count for count, _ in stack.totals().values()) == 20 + 3 * 20
+    assert stack.verify().exact
 
 
 def test_a_duplicate_across_a_cut_counts_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
