@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from app.duplicates import ORDER, duplicates_marked, identity, identity_hash
 from app.lake import Lake, between
-from app.ledger import Offsets
+from app.ledger import Offsets, messages_between
 from app.model import Pipeline
 from app.transform import aggregate, decode
 
@@ -61,7 +61,7 @@ def compute(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Com
     new = marked = _marked(lake, pipeline, start, cut).persist()
     try:
         if pipeline.dedup and start:
-            few = sum(end - start.get(p, 0) for p, end in cut.items()) <= FEW
+            few = messages_between(start, cut) <= FEW
             ids = _suspected(new, lake.ids(start), pipeline, few)
             if ids is not None:
                 marked = _known_marked(new, ids, pipeline, few).persist()

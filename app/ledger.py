@@ -41,6 +41,11 @@ class Cut:
     offsets: Offsets
 
 
+def messages_between(start: Offsets, end: Offsets) -> int:
+    """How many messages lie from some offsets on and below others."""
+    return sum(offset - start.get(partition, 0) for partition, offset in end.items())
+
+
 def offsets_from_json(value: dict[str, int]) -> Offsets:
     return {int(partition): offset for partition, offset in value.items()}
 

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from app.firsts import Firsts
 from app.lake import below
-from app.ledger import Ledger, Offsets
+from app.ledger import Ledger, Offsets, messages_between
 from app.settings import Settings
 from app.transform import aggregation, needed
 
@@ -43,7 +43,7 @@ class Speed(Firsts):
         start, end = self.bounds(batch)
         if any(start.get(p, 0) < offset for p, offset in self.committed.items()):
             events = events.filter(~below(self.committed, "_partition", "_offset"))
-        if sum(offset - start.get(p, 0) for p, offset in end.items()) <= FEW:
+        if messages_between(start, end) <= FEW:
             events = events.coalesce(1)
         planned = time.perf_counter()
         increments = self.aggregate(events).toArrow()
