@@ -67,7 +67,7 @@ def batches(stack: Stack, events: int, rounds: int) -> None:
     topic = "batches"
     stack.begin_metastore()()
     create_topic(stack.settings.kafka_bootstrap_servers, topic, PARTITIONS)
-    print(f"\nbatches over {events:,} events and a tenth more, {rounds} times", flush=True)
+    print(f"\nbatches over {events:,} events and a tenth more, {rounds} times after {WARM_UP} that warm up", flush=True)
     found = submit(stack, "batches", [topic, str(events), str(rounds)], LATE_COMPILER)  # as the batch job runs
     print("\nCPU-seconds of a batch, median\n")
     for name, seconds in found.items():

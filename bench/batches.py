@@ -1,5 +1,7 @@
 """CPU-seconds of a batch over a tenth of new events, beside one over all events, in one Spark application.
 
+The rounds that warm up end with EVENTS counted; each round after them adds a tenth of what there is by then.
+
 spark-submit bench/batches.py TOPIC EVENTS ROUNDS    prints JSON: {"incremental": [s, …], "full": [s, …]}
 """
 
@@ -19,7 +21,7 @@ from app.postgres import Role, connect
 from app.session import session
 from app.settings import settings
 from app.speed import Speed
-from bench import FULL, INCREMENTAL
+from bench import FULL, INCREMENTAL, WARM_UP
 from bench.load import fill
 from bench.processor import processor_seconds
 from bench.speed_layer import registered, to_the_end
@@ -34,12 +36,13 @@ def main() -> None:
     pipeline = registered(at, "batches", topic, PIPELINE.dedup)
     lake = Lake(spark, at.lake_path, pipeline)
 
-    def count(start: int, more: int) -> None:
+    def count(start: int, more: int) -> int:
         fill(at.kafka_bootstrap_servers, topic, more, start)
         with closing(connect(at, Role.SPEED)) as connection:
             ledger = Ledger(connection, pipeline)
             for layer in (Speed(spark, ledger, at), Archive(lake, ledger, at)):
                 to_the_end(layer)
+        return start + more
 
     def batch(full: bool) -> float:
         spark.conf.set(ADAPTIVE, "true")  # as the batch job has it
@@ -49,15 +52,17 @@ def main() -> None:
         finally:
             spark.conf.set(ADAPTIVE, "false")
 
-    count(0, events)
+    tenth = events // 10
+    total = count(0, events - WARM_UP * tenth)
     batch(full=True)
     found: dict[str, list[float]] = {INCREMENTAL: [], FULL: []}
-    for number in range(rounds + 1):
-        count(events + number * (events // 10), events // 10)
+    for number in range(WARM_UP + rounds):
+        warm = number >= WARM_UP
+        total = count(total, total // 10 if warm else tenth)
         for name, measured in found.items():
             seconds = batch(full=name == FULL)
             print(f"round {number}: {name}: {seconds:.1f} CPU-seconds", file=sys.stderr, flush=True)
-            if number:  # the first round warms up
+            if warm:
                 measured.append(seconds)
     print(json.dumps(found))
     spark.stop()
