@@ -104,8 +104,15 @@ class Stack:
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> "Stack":
+        """Raises ServerError where another stack runs on the data folder, or the folder is of something else."""
         self.data.mkdir(parents=True, exist_ok=True)
-        lock = self._exits.enter_context((self.data / "lock").open("w"))
+        path = self.data / "lock"
+        if not path.exists() and any(self.data.iterdir()):
+            raise ServerError(
+                f"{self.data} holds files that are not those of a stack; choose an empty folder, or one that a stack "
+                "has made, with --data"
+            )
+        lock = self._exits.enter_context(path.open("w"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -124,8 +131,9 @@ class Stack:
 
     def reset(self) -> None:
         """Forgets all data."""
-        for name in OWNED:
-            shutil.rmtree(self.data / name, ignore_errors=True)
+        for folder in (self.data / name for name in OWNED):
+            if folder.exists():
+                shutil.rmtree(folder)
 
     def start_kafka(self) -> None:
         controller = free_port(astuple(self.ports))

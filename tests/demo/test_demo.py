@@ -55,6 +55,8 @@ def test_a_bounded_demo_is_exact(bounded: str, data: Path) -> None:
     assert {name for name in empty if "quarantine" not in name} <= {"sensors.co2_alerts"}  # the air may be good
     assert "transactions: 7,000 accepted" in bounded  # 5,000 of the history
     assert counted(bounded) >= 2_000
+    versions = re.findall(r"^│ transactions +│ +(\d+) ", bounded, re.MULTILINE)
+    assert int(versions[-1]) >= 2  # that were published while events arrived
     came_after = re.search(r"([\d,]+) messages came after the second version", bounded)
     assert came_after is not None
     assert came_after[1] != "0"

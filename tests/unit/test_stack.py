@@ -15,18 +15,28 @@ from app.options import PORTS
 from app.settings import HOME, Settings
 from app.topics import TopicDiffers
 from embedded import demo, spark, stack
-from embedded.process import Server, free_port
+from embedded.process import Server, ServerError, free_port
 from embedded.stack import OWNED, Ports, Stack
 
 
 def test_what_a_reset_forgets_is_the_data_and_nothing_else_in_the_folder(tmp_path: Path) -> None:
-    for name in (*OWNED, "mine"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").touch()
     with Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), []) as stopped:
-        stopped.reset()
+        for name in (*OWNED, "mine"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "file").touch()
+        for _ in range(2):
+            stopped.reset()
 
         assert {path.name for path in tmp_path.iterdir()} == {"lock", "mine"}
+
+
+def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    said = f"{tmp_path} holds files that are not those of a stack; choose an empty folder, or one"
+    with pytest.raises(ServerError, match=said), Stack(tmp_path, Ports(1, 2, 3, 4, 5, 6), []):
+        pass
+
+    assert list(tmp_path.rglob("*")) == [tmp_path / "logs"]
 
 
 @pytest.fixture
@@ -139,6 +149,15 @@ def test_what_the_demo_refuses_is_one_line_and_exit_code_1(
     assert (ended.value.code, capsys.readouterr().out.splitlines()[-1]) == (1, f"error: {error}")
 
 
+@pytest.mark.parametrize(
+    ("serving", "verify", "said"), [(3, 0, "the serving job failed"), (0, 1, "the merged views are not exact")]
+)
+def test_a_bounded_demo_fails_where_the_proof_does(serving: int, verify: int, said: str) -> None:
+    proven = MagicMock(run=lambda _: {"serving": (serving, "rows\n"), "verify": (verify, "found\n")})
+    with pytest.raises(ServerError, match=said):
+        demo.prove(proven)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_something_is_imported_ends_the_demo_with_exit_code_0(
     tmp_path: Path, number: signal.Signals
@@ -149,7 +168,7 @@ def test_a_signal_while_something_is_imported_ends_the_demo_with_exit_code_0(
         "import signal; from embedded import demo; "
         "demo.start = lambda *_, **__: exec('print(1, flush=True); signal.alarm(60); signal.pause()'); demo.main()"
     )
-    command = [sys.executable, "-m", "importing", f"--data={tmp_path}", *ports]
+    command = [sys.executable, "-m", "importing", f"--data={tmp_path / 'data'}", *ports]
     changed = os.environ | {"PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(command, cwd=HOME, env=changed, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
