@@ -15,7 +15,7 @@ from tests.integration.conftest import NewStack, Stack, event
 
 # Each example is a dozen Spark jobs and more; to shrink one would take minutes.
 LAW = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
