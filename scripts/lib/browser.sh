@@ -5,7 +5,7 @@
 #   tidemark_browser
 #
 # Reads:   CHROMIUM  the Chromium to use  (default: the one on the PATH, else one in the cache)
-# Exports: CHROMIUM or PLAYWRIGHT_BROWSERS_PATH
+# Exports: PLAYWRIGHT_BROWSERS_PATH, and CHROMIUM where it is the cache's
 
 tidemark_browser() {
   local browsers=$TIDEMARK_CACHE_ROOT/browsers

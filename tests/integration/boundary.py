@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
 from app.ledger import Cut, Ledger
 from app.migrate import register
 from app.model import Pipeline
@@ -45,6 +47,11 @@ class Boundary:
     def owned(self, statement: str) -> list[Row]:
         """What the owner of the tables gets."""
         return self._fetched(Role.MIGRATE, statement)
+
+    @retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(30), wait=wait_fixed(0.05))
+    def wait_until_one_waits(self) -> bool:
+        """Returns when some process waits for an advisory lock, as for a claim."""
+        return self.owned("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != []
 
     def _fetched(self, role: Role, statement: str) -> list[Row]:
         with self._connections[role] as connection, connection.cursor() as cursor:

@@ -102,6 +102,16 @@ class Stack:
             finish(archive.start(accept_loss))
         return archive
 
+    @contextmanager
+    def streaming(self) -> Iterator[tuple[StreamingQuery, StreamingQuery]]:
+        """The queries of the speed layer and of the archive, which are stopped at the end."""
+        with self.working(Role.SPEED) as first, self.working(Role.SPEED) as second, ExitStack() as exits:
+            speed = Speed(self.spark, first, self.settings).start(accept_loss=False)
+            exits.callback(speed.stop)
+            archive = Archive(self.lake, second, self.settings).start(accept_loss=False)
+            exits.callback(archive.stop)
+            yield speed, archive
+
     def write_parquet(self) -> ParquetStream:
         """Writes the Parquet tables up to the topic's end, as a job of its own that knows of the metastore nothing."""
         with self.working(Role.SPEED) as ledger:

@@ -7,13 +7,12 @@ from decimal import Decimal
 
 import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from app.job import connected
 from app.postgres import Connection, Role, connect
 from app.relations import relations
 from app.settings import Settings
-from tests.integration.boundary import Boundary, NewBoundary
+from tests.integration.boundary import NewBoundary
 from tests.integration.oracle import Event, expected
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +49,7 @@ def test_a_statement_that_began_before_a_publish_ends_with_what_it_began_with(
         with ThreadPoolExecutor() as threads, holder.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             reading = threads.submit(read, reader)
-            _wait_until_it_waits(boundary)
+            boundary.wait_until_one_waits()
             cut = boundary.batch.cut()
             boundary.commit(some(4, 3))
             boundary.publish(1, cut, some(0, 4))
@@ -106,8 +105,3 @@ def test_many_rows_are_written_by_the_statements_that_one_is_written_by(
     assert "INSERT INTO pg_temp.increment" not in few
     # The other transaction reads where the ledger is, or lets go of older versions.
     assert few.count("BEGIN") == few.count("COMMIT") == 2
-
-
-@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(30), wait=wait_fixed(0.05))
-def _wait_until_it_waits(boundary: Boundary) -> bool:
-    return boundary.owned("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != []

@@ -5,13 +5,8 @@ from decimal import Decimal
 
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from pyspark.sql.streaming.query import StreamingQuery
 
-from app.archive import Archive
-from app.ledger import Ledger
-from app.postgres import Role
-from app.speed import Speed
-from tests.integration.conftest import NewStack, Stack, event
+from tests.integration.conftest import NewStack, event
 
 # Each example is a dozen Spark jobs and more; to shrink one would take minutes.
 LAW = settings(
@@ -49,19 +44,6 @@ def counted(events: list[tuple[int, int]]) -> dict[str, tuple[int, Decimal]]:
     return found
 
 
-def streaming(stack: Stack, exits: ExitStack) -> list[StreamingQuery]:
-    """The speed layer and the archive at work, until `exits` ends them."""
-    queries = []
-    for layer in (
-        lambda ledger: Speed(stack.spark, ledger, stack.settings),
-        lambda ledger: Archive(stack.lake, ledger, stack.settings),
-    ):
-        ledger: Ledger = exits.enter_context(stack.working(Role.SPEED))
-        queries.append(layer(ledger).start(accept_loss=False))
-        exits.callback(queries[-1].stop)
-    return queries
-
-
 @LAW
 @given(parts=PARTS)
 @example(
@@ -75,9 +57,8 @@ def streaming(stack: Stack, exits: ExitStack) -> list[StreamingQuery]:
 )
 def test_at_every_cut_both_layers_add_up_to_a_count_of_all_events(new_stack: NewStack, parts: list[Part]) -> None:
     stack, sent = new_stack(), list[tuple[int, int]]()
-    with ExitStack() as end:
-        running = end.enter_context(ExitStack())
-        queries = streaming(stack, running)
+    with ExitStack() as running:
+        queries = running.enter_context(stack.streaming())
         for number, (events, after) in enumerate(parts, start=1):
             for id_, cents in events:
                 stack.send(event(f"{id_}", client(id_), f"{cents / 100:.2f}"), partition=id_ % 3)
@@ -92,7 +73,7 @@ def test_at_every_cut_both_layers_add_up_to_a_count_of_all_events(new_stack: New
                 assert (stack.totals(), stack.quarantined()) == (counted(sent), {"not_json_objects": number})
             if after == RESTART:
                 running.close()
-                queries = streaming(stack, running)
+                queries = running.enter_context(stack.streaming())
     assert stack.verify().exact
     stack.batch(full=True)
     assert (stack.totals(), stack.quarantined()) == (counted(sent), {"not_json_objects": len(parts)})

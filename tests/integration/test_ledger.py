@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from app import claims
 from app.claims import LedgerError
@@ -12,7 +11,7 @@ from app.ledger import Ledger
 from app.postgres import Role
 from app.settings import Settings
 from tests.faults.definition import definition
-from tests.integration.boundary import Boundary, NewBoundary
+from tests.integration.boundary import NewBoundary
 
 
 def test_a_job_waits_for_the_claim_of_one_that_was_just_killed(
@@ -24,7 +23,7 @@ def test_a_job_waits_for_the_claim_of_one_that_was_just_killed(
         killed = Ledger(connect(), boundary.pipeline)
         killed.claim("speed")
         restarted = threads.submit(boundary.speed.claim, "speed")
-        _wait_until_it_waits(boundary)
+        boundary.wait_until_one_waits()
         assert not restarted.done()
         killed.connection.close()
         restarted.result(timeout=60)
@@ -65,8 +64,3 @@ def test_a_definition_that_is_not_registered_is_refused(new_boundary: NewBoundar
     connection = new_boundary().speed.connection
     with pytest.raises(LedgerError, match=r"unknown: definition \w{12} is not registered; run ./scripts/migrate"):
         Ledger(connection, definition("unknown")).offsets()
-
-
-@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(30), wait=wait_fixed(0.05))
-def _wait_until_it_waits(boundary: Boundary) -> bool:
-    return boundary.owned("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != []

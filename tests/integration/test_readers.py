@@ -9,10 +9,8 @@ import pytest
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from app.archive import Archive
 from app.job import connected
 from app.postgres import Role
-from app.speed import Speed
 from tests.integration.conftest import Stack, event
 from tests.integration.reading import reading
 
@@ -61,24 +59,17 @@ class Reader:
 def test_readers_see_exactly_what_is_committed_while_events_stream_and_batches_publish(stack: Stack) -> None:
     stack.stream()
     reader, sent = Reader(stack), 0
-    with stack.working(Role.SPEED) as ledger, stack.working(Role.SPEED) as second:
-        speed = Speed(stack.spark, ledger, stack.settings).start(accept_loss=False)
-        archive = Archive(stack.lake, second, stack.settings).start(accept_loss=False)
-        try:
-            with reading(reader.read, seconds=60):
-                for version in (1, 2, 3):
-                    for _ in range(3):
-                        stack.send(*(event(f"{sent + n}", f"c{n % 7}", str(AMOUNT)) for n in range(40)), b"broken")
-                        sent += 40
-                        speed.processAllAvailable()
-                    stack.send(event(f"while batch {version} runs", amount=str(AMOUNT)))
-                    sent += 1
-                    assert stack.batch().version == version
+    with stack.streaming() as (speed, _), reading(reader.read, seconds=60):
+        for version in (1, 2, 3):
+            for _ in range(3):
+                stack.send(*(event(f"{sent + n}", f"c{n % 7}", str(AMOUNT)) for n in range(40)), b"broken")
+                sent += 40
                 speed.processAllAvailable()
-                _wait_until_seen(reader, (3, sent))
-        finally:
-            speed.stop()
-            archive.stop()
+            stack.send(event(f"while batch {version} runs", amount=str(AMOUNT)))
+            sent += 1
+            assert stack.batch().version == version
+        speed.processAllAvailable()
+        _wait_until_seen(reader, (3, sent))
     assert reader.wrong == []
     assert {version for version, _ in reader.seen} == {0, 1, 2, 3}
     assert len({count for _, count in reader.seen}) >= 9

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).resolve().parents[2]
+from app.settings import HOME
+
 LIBRARY = "usr/lib/x86_64-linux-gnu/private/libwanted.so.1"
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="Debian's packages are for Debian")
@@ -28,27 +29,26 @@ def machine(tmp_path: Path) -> Path:
     subprocess.run(["dpkg-deb", "--build", package, tmp_path / "chromium.deb"], check=True, stdout=subprocess.DEVNULL)
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("cat", "chmod", "dirname", "dpkg-deb", "find", "flock", "grep", "head", "ln", "mkdir", "paste", "rm",
-                 "sh", "sort", "tail", "tar", "touch", "tr", "uname", "xargs"):  # fmt: skip
+    for name in ("cat", "chmod", "cp", "dirname", "dpkg-deb", "find", "flock", "mkdir", "paste", "rm", "sh", "sort",
+                 "tail", "tar", "touch", "xargs"):  # fmt: skip
         (programs / name).symlink_to(shutil.which(name) or "")
     apt = programs / "apt-get"
     apt.write_text(
         f'#!/bin/sh\ncase "$*" in *download-only*) cp {tmp_path}/chromium.deb {tmp_path}/cache/browsers/debian/cache/'
         f"archives/; echo downloaded >>{tmp_path}/said ;; esac\n"
     )
-    (programs / "cp").symlink_to(shutil.which("cp") or "")
     apt.chmod(0o755)
     return programs
 
 
 def browser(machine: Path) -> subprocess.CompletedProcess[str]:
     cache = machine.parent / "cache"
-    (cache / "log").mkdir(parents=True, exist_ok=True)
     script = (
-        f"TIDEMARK_CACHE_ROOT={cache}; . scripts/lib/environment.sh; . scripts/lib/browser.sh; "
+        ". scripts/lib/environment.sh; . scripts/lib/browser.sh; TIDEMARK_CACHE_ROOT=$(tidemark_cache); "
         'tidemark_browser && "$CHROMIUM" --headless'
     )
-    environment = {name: value for name, value in os.environ.items() if name != "CHROMIUM"} | {"PATH": str(machine)}
+    environment = {name: value for name, value in os.environ.items() if name != "CHROMIUM"}
+    environment |= {"PATH": str(machine), "TIDEMARK_CACHE": str(cache)}
     return subprocess.run(
         [shutil.which("bash") or "bash", "-euc", script],
         cwd=HOME, env=environment, capture_output=True, text=True, timeout=60, check=False,
