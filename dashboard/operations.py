@@ -37,25 +37,25 @@ def page() -> None:
 
 @st.fragment(run_every=OFTEN)
 def _lag(here: Sources) -> None:
-    """A row a partition: what it holds, and how far the layers have counted it."""
+    """A row a pipeline and partition: what the partition holds, and how far the layers have counted it."""
     topics, found = here.topics(), here.standings()
     if not told(topics, *(one.status for one in found)):
         return
-    by_topic = {one.listed["topic"]: one for one in found}
+    partitions = topics.value or ()
     rows = []
-    for topic, partition, first, end in topics.value or ():
-        one = by_topic[topic]
+    for one in sorted(found, key=lambda one: (one.topic, one.name)):
         stand = one.status.value or {}
-        committed, cut = (stand[of].get(str(partition), 0) for of in ("offsets", "cut"))
-        offsets = {"first offset": first, "next offset": end, "committed": committed, "cut": cut}
-        rows.append(
-            {"topic": topic, "pipeline": one.name, "partition": partition, **offsets, "lag": max(end - committed, 0)}
-        )
+        for topic, partition, first, end in partitions:
+            if topic == one.topic:
+                committed, cut = (stand[of].get(str(partition), 0) for of in ("offsets", "cut"))
+                offsets = {"first offset": first, "next offset": end, "committed": committed, "cut": cut}
+                lag = {"lag": max(end - committed, 0)}
+                rows.append({"topic": topic, "pipeline": one.name, "partition": partition, **offsets, **lag})
     held, behind = st.columns(2)
-    held.metric("Messages in Kafka", f"{sum(row['next offset'] - row['first offset'] for row in rows):,}")
+    held.metric("Messages in Kafka", f"{sum(one.end - one.first for one in partitions):,}")
     behind.metric("Lag of the speed layer", f"{sum(row['lag'] for row in rows):,}")
     st.dataframe(rows, hide_index=True, width="stretch")
-    if missing := sorted(set(by_topic) - {row["topic"] for row in rows}):
+    if missing := sorted({one.topic for one in found} - {one.topic for one in partitions}):
         st.warning(f"Kafka has no topic {', '.join(missing)}; make it with `./scripts/topics`")
 
 
@@ -63,7 +63,7 @@ def _lag(here: Sources) -> None:
 def _messages(here: Sources, listed: list[dict[str, Any]]) -> None:
     """Messages of a topic, read when they are asked for: the newest, or those of a partition from an offset on."""
     left, right = st.columns(2)
-    topic = left.selectbox("Messages of the topic", [one["topic"] for one in listed])
+    topic = left.selectbox("Messages of the topic", dict.fromkeys(one["topic"] for one in listed))
     most = int(right.number_input("At most", min_value=1, max_value=MOST, value=DEFAULT))
     held = {one.partition: one for one in here.topics().value or () if one.topic == topic}
     left, right = st.columns(2)

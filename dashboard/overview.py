@@ -82,7 +82,7 @@ def picture(found: list[Standing], here: Sources) -> str:
     stands = [one.status.value for one in found if one.status.value is not None]
     waiting = [one.lag for one in found]
     lag = sum(one or 0 for one in waiting) if found and None not in waiting else None
-    ends = [one.ends for one in found]
+    ends = [one.ends for one in _a_topic_each(found)]
     sent = sum(sum(one.values()) for one in ends if one is not None) if None not in ends else None
     oldest = max(
         (stand["freshness_seconds"] for stand in stands if stand["freshness_seconds"] is not None), default=None
@@ -102,10 +102,10 @@ def picture(found: list[Standing], here: Sources) -> str:
     return (
         '<div class="flow">'
         + _stage("Producers", f"events and files of {len(found)} pipelines",
-                 f"{_rate(found, here, 'sent')}{newest or ', none seen to come yet'}")
+                 f"{_rate(_a_topic_each(found), here, 'sent')}{newest or ', none seen to come yet'}")
         + _TO
         + _stage("Kafka", _count(sent, "messages") + (old(found[0].kafka) if found else ""),
-                  f"{_rate(found, here, 'sent')}, {_count(lag, 'waiting')}{newest}")
+                  f"{_rate(_a_topic_each(found), here, 'sent')}, {_count(lag, 'waiting')}{newest}")
         + _TO
         + '<div class="layers">'
         + _stage("Speed layer", f"{_count(since, 'since the cut')}, {_count(lag, 'waiting')}",
@@ -185,6 +185,11 @@ def _silent(statuses: list[Reading]) -> str:
 
 def _stage(name: str, first: str, second: str, kind: str = "") -> str:
     return f'<div class="{kind}"><b>{name}</b>{escape(first)}<br>{escape(second)}</div>'
+
+
+def _a_topic_each(found: list[Standing]) -> list[Standing]:
+    """One pipeline of each topic: a message counts once, however many pipelines read it."""
+    return list({one.topic: one for one in found}.values())
 
 
 def _count(of: int | None, what: str) -> str:

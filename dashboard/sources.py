@@ -40,6 +40,11 @@ class Standing(NamedTuple):
         return str(self.listed["name"])
 
     @property
+    def topic(self) -> str:
+        """Other pipelines may read it too."""
+        return str(self.listed["topic"])
+
+    @property
     def lag(self) -> int | None:
         """Messages in Kafka that no layer has counted."""
         return self.above("offsets")

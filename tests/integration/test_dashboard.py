@@ -643,6 +643,49 @@ def test_the_operations_page_lists_runs_and_what_was_not_accepted() -> None:
     assert reasons.to_dict("records") == [{"pipeline": "parcels", "reason": "weight_missing", "events": 4}]
 
 
+@pytest.fixture
+def shared_topic(server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """Two pipelines read one topic of 1,310 messages."""
+    monkeypatch.setattr("dashboard.sources.partitions", lambda *_: [Partition("parcel-scans", 0, 10, 1_310)])
+    names = ("parcels", "letters")
+    server.answers["/pipelines"] = (200, [PIPELINES[0] | {"name": name} for name in names])
+    server.answers["/freshness"] = (200, [{"pipeline": name, "freshness": "ok"} for name in names])
+    server.answers["/pipelines/letters/versions"] = server.answers["/pipelines/parcels/versions"]
+    stand = STATUS | {"pipeline": "letters", "cut": {"0": 20}, "offsets": {"0": 1_210}}
+    server.answers["/pipelines/letters"] = (200, stand)
+
+
+@pytest.mark.usefixtures("shared_topic")
+def test_the_operations_page_has_a_row_for_each_pipeline_of_a_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.sources.newest", lambda *_: [])
+    page = operations_page().run()
+
+    (shown,) = (one.value for one in page.dataframe if "lag" in one.value.columns)
+    of_topic = {"topic": "parcel-scans", "partition": 0, "first offset": 10, "next offset": 1_310}
+    assert shown.to_dict("records") == [
+        of_topic | {"pipeline": "letters", "committed": 1_210, "cut": 20, "lag": 100},
+        of_topic | {"pipeline": "parcels", "committed": 1_250, "cut": 100, "lag": 60},
+    ]
+    assert metrics(page) == {"Messages in Kafka": "1,300", "Lag of the speed layer": "160"}
+    (topics,) = (one for one in page.selectbox if one.label == "Messages of the topic")
+    assert topics.options == ["parcel-scans"]
+
+
+@pytest.mark.usefixtures("shared_topic")
+def test_the_overview_counts_a_message_once_however_many_pipelines_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = Clock(1_780_000_000.0)
+    for module in ("overview", "sources"):
+        monkeypatch.setattr(f"dashboard.{module}.time", SimpleNamespace(time=now))
+    overview_page().run()
+    now.now += 20
+    sources().shared.clock = Clock(2_000.0)
+    monkeypatch.setattr("dashboard.sources.partitions", lambda *_: [Partition("parcel-scans", 0, 10, 1_370)])
+    page = overview_page().run()
+
+    assert "<b>Kafka</b>1,370 messages<br>3 a second, 280 waiting" in html(page)
+    assert html(page).count('class="tide"') == 2
+
+
 def test_where_nothing_was_refused_every_event_was_accepted(server: Server) -> None:
     server.answers["/quarantine"] = (200, quarantined())
 
