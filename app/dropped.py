@@ -1,8 +1,10 @@
 """Which lines of dropped files are new, and which files are not whole yet.
 
 - A file of lines is taken up to its last newline. What follows it is taken when it is an object or array of JSON.
-- A file whose first line opens an object or array that goes on in the next line is a document: one message, which is
-  taken when it is whole.
+- A file whose first line opens an object or array that goes on in the next line is one of documents: each is a message,
+  from its first line to the one that closes it, and so is each line between them.
+- A byte order mark of UTF-8 at the start is passed over. A file that begins with one of UTF-16 or UTF-32 is one
+  message, which is never whole.
 - What is not whole waits; a file that has not changed for long enough is taken as it is.
 - A file that grew gives its new lines. One that was changed otherwise gives all of its lines again: the master dataset
   says which of them it holds.
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from app.folder import Seen
-from app.lines import LIMIT, START, Content, Place, is_open, is_whole, lines, measured
+from app.lines import START, Content, Place, is_of_documents, is_whole, lines, measured
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Dropped:
         self._names: set[str] = set()
         self._ends: set[str] = set()
         self._firsts: dict[str, set[str]] = {}  # names of files by the source of the first line that was taken
-        self._places: dict[str, Place] = {}  # of files of lines, up to where they were taken
+        self._places: dict[str, Place] = {}  # of files, up to where they were taken for good
         self._waiting: set[str] = set()
         self._unsettled: set[str] = set()
         for one in taken:
@@ -86,7 +88,7 @@ class Dropped:
             self._nothing_waits(name)
             return
         again, first, last = name in self._names, None, None
-        for text, last in self._texts(name, settled, file, known, content.end):
+        for text, last in self._texts(name, settled, file, known):
             first = first or last
             yield Message(name, last.source, text, again)
         if first is not None and last is not None:
@@ -97,15 +99,10 @@ class Dropped:
         self._firsts.setdefault(taken.first, set()).add(taken.name)
         self._ends.add(taken.last)
 
-    def _texts(
-        self, name: str, settled: bool, file: BinaryIO, known: Content, end: Place
-    ) -> Iterator[tuple[bytes, Place]]:
-        """What is taken of a file that ends at `end`: the texts after what is known of it, and where each ends."""
+    def _texts(self, name: str, settled: bool, file: BinaryIO, known: Content) -> Iterator[tuple[bytes, Place]]:
+        """What is taken of a file: the texts after what is known of it, and where each ends."""
         first = known.end == START
-        for line in lines(file, known):
-            if first and is_open(line.text):
-                yield from self._document(name, settled, file, end)
-                return
+        for line in lines(file, known, documents=is_of_documents(file)):
             if first and (others := self._unclear(name, settled, line.place.source)):
                 self._waits(name, f"it begins as {min(others)} does, and one may become a copy of the other")
                 return
@@ -118,15 +115,6 @@ class Dropped:
             if whole:
                 self._places[name] = line.place
         self._nothing_waits(name)
-
-    def _document(self, name: str, settled: bool, file: BinaryIO, end: Place) -> Iterator[tuple[bytes, Place]]:
-        file.seek(0)
-        text = file.read(min(LIMIT, end.position))
-        if settled or is_whole(text):
-            yield text, end
-            self._nothing_waits(name)
-        else:
-            self._waits(name)
 
     def _unclear(self, name: str, settled: bool, first: str) -> set[str]:
         """Files that a new one begins as, while it or they may still grow: one of them may be a copy of the other."""

@@ -5,7 +5,6 @@ told which files changed, reads them, and appends what is new in commits of boun
 """
 
 import os
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from app.dropped import Dropped, Message, Taken
 from app.folder import Seen
 from app.lake import DROPPED, Lake, LakeError
 from app.ledger import Ledger
+from app.lines import lots
 from app.settings import Settings
 
 COMMIT_BYTES = 32 * 1024 * 1024  # that the messages of a commit may take, but for the last of them
@@ -68,7 +68,7 @@ class Drops:
         """Appends what is new in the files that changed."""
         seen = [Seen(os.fsdecode(row["name"]), row["settled"]) for row in changes.collect()]
         fixed = {"topic": F.lit(None), "partition": F.lit(DROPPED), "timestamp": F.lit(datetime.now(UTC))}
-        for messages in lots(self.files.take(seen)):
+        for messages in lots(self.files.take(seen), _size, COMMIT_BYTES):
             if new := self._not_held(messages):
                 end = self.next + len(new)
                 self.lake.append(self._frame(new).withColumns(fixed), self.ledger, {DROPPED: end})
@@ -103,15 +103,5 @@ class Drops:
         return self.lake.spark.createDataFrame(pa.table(columns))
 
 
-def lots(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """The messages in lists that each take COMMIT_BYTES, and less than one message more; the last may take less."""
-    lot: list[Message] = []
-    size = 0
-    for message in messages:
-        lot.append(message)
-        size += len(message.value) + MESSAGE_BYTES
-        if size >= COMMIT_BYTES:
-            yield lot
-            lot, size = [], 0
-    if lot:
-        yield lot
+def _size(message: Message) -> int:
+    return len(message.value) + MESSAGE_BYTES

@@ -127,6 +127,25 @@ def test_what_does_not_become_whole_is_quarantined(new_stack: NewStack) -> None:
     assert stack.quarantined() == {"not_json_objects": 2}
 
 
+def test_files_of_other_tools_are_read_as_they_are_meant_and_those_of_utf_16_are_one_quarantined_message_each(
+    new_stack: NewStack,
+) -> None:
+    stack = new_stack(drops=True)
+    stack.settings = stack.settings.model_copy(update={"drops_wait": 1})
+    documents = [json.dumps([event("2"), event("3")], indent=2), *(json.dumps(event(id_), indent=2) for id_ in "45")]
+    (stack.drops / "a.json").write_text(lines("1"), encoding="utf-8-sig")
+    (stack.drops / "b.json").write_text(documents[0], encoding="utf-8-sig")
+    (stack.drops / "c.json").write_text("\n".join(documents[1:]))
+    for number, encoding in enumerate(("utf-16-le", "utf-16-be")):
+        (stack.drops / f"wide{number}.json").write_text("\ufeff" + lines("6", "7"), encoding=encoding)
+    with stack.dropping() as query:
+        _until(lambda: bool(query.isActive and len(stack.bronze()) == 6))
+    version = stack.count_everything()
+    assert (version.accepted, version.quarantined) == (5, 2)
+    assert stack.quarantined() == {"invalid_utf8": 2}
+    assert stack.verify().exact
+
+
 def test_a_large_file_is_taken_in_commits_of_bounded_size(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drops, "COMMIT_BYTES", 1_000)
     (stack.drops / "a.json").write_text(lines(*map(str, range(20))))

@@ -3,8 +3,10 @@
 import errno
 import json
 import logging
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -18,6 +20,7 @@ from app.events import MAX_MESSAGE_BYTES
 from app.folder import Folder, Seen
 
 WAIT = 600.0
+MARKS = [b"", BOM_UTF8]
 LINES = st.one_of(
     st.dictionaries(st.sampled_from(["a", "é", '"', "{"]), st.sampled_from([1, "}", "\n", [2, {}]])).map(json.dumps),
     st.sampled_from(['{"n": 1}', '[{"n": 1}, {"n": 2}]', "broken", "12", "", "  "]),
@@ -99,28 +102,34 @@ def written_in_pieces(reader: Reader, data: st.DataObject, name: str, content: b
     reader.look()
 
 
-@given(st.lists(LINES, max_size=6), st.sampled_from(["\n", "\r\n", " \n"]), st.booleans(), st.data())
+@given(
+    st.lists(LINES, max_size=6),
+    st.sampled_from(["\n", "\r\n", " \n"]),
+    st.booleans(),
+    st.sampled_from(MARKS),
+    st.data(),
+)
 @settings(deadline=None)
 def test_however_lines_are_written_each_is_taken_once_in_order(
-    texts: list[str], newline: str, ended: bool, data: st.DataObject
+    texts: list[str], newline: str, ended: bool, mark: bytes, data: st.DataObject
 ) -> None:
     content = newline.join([*texts, '{"last": 1}']) + newline * ended
     with new_reader() as reader:
-        written_in_pieces(reader, data, "a.json", content.encode())
+        written_in_pieces(reader, data, "a.json", mark + content.encode())
         assert reader.values == [*(text for text in texts if text.strip()), '{"last": 1}']
         reader.start()
         assert reader.look() == []
 
 
-@given(DOCUMENTS, st.sampled_from(["", "\n"]), st.data())
+@given(st.lists(DOCUMENTS, min_size=1, max_size=3), st.sampled_from(["", "\n"]), st.sampled_from(MARKS), st.data())
 @settings(deadline=None)
-def test_however_a_document_is_written_it_is_taken_once_and_whole(
-    document: object, end: str, data: st.DataObject
+def test_however_documents_are_written_each_is_taken_once_and_whole(
+    documents: list[object], end: str, mark: bytes, data: st.DataObject
 ) -> None:
-    text = json.dumps(document, indent=1)
+    texts = [json.dumps(document, indent=1) for document in documents]
     with new_reader() as reader:
-        written_in_pieces(reader, data, "a.json", (text + end).encode())
-        assert reader.values == [text]
+        written_in_pieces(reader, data, "a.json", mark + ("\n".join(texts) + end).encode())
+        assert reader.values == texts
         reader.start()
         assert reader.look() == []
 
@@ -170,9 +179,13 @@ def test_a_copy_beside_the_whole_of_a_file_that_was_half_written_gives_nothing(
     assert reader.look() == ["3", "4"]
 
 
-@given(st.lists(LINES, max_size=6), st.booleans(), st.data())
+@given(
+    st.lists(LINES, max_size=6) | st.lists(DOCUMENTS.map(partial(json.dumps, indent=1)), max_size=4),
+    st.booleans(),
+    st.data(),
+)
 @settings(deadline=None)
-def test_however_two_copies_of_a_file_are_written_at_a_time_each_line_is_taken_once(
+def test_however_two_copies_of_a_file_are_written_at_a_time_each_message_is_taken_once(
     texts: list[str], ended: bool, data: st.DataObject
 ) -> None:
     content = "\n".join([*texts, '{"last": 1}']) + "\n" * ended
@@ -376,6 +389,57 @@ def test_a_document_that_is_too_long_waits_and_is_cut_to_what_shows_it(reader: R
     assert reader.look() == []
     (found,) = reader.look(WAIT)
     assert found == '[\n"' + "a" * (MAX_MESSAGE_BYTES - 2)
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_of_several_documents_those_that_are_whole_are_taken_and_the_last_waits(reader: Reader, grown: bool) -> None:
+    documents = [json.dumps({"n": number}, indent=2) for number in range(4)]
+    reader.write("a.json", f"{documents[0]}\n{documents[1]}\n{documents[2][:-3]}")
+    assert reader.look() == documents[:2]
+    reader.start()
+    if grown:
+        reader.append("a.json", f"{documents[2][-3:]}\n{documents[3]}")
+        assert reader.look() == documents[2:]
+    else:
+        assert (reader.look(), reader.look(WAIT)) == ([], [documents[2][:-3].rstrip()])
+        reader.append("a.json", documents[2][-3:])
+        assert reader.look() == [documents[2]]
+
+
+def test_a_broken_document_costs_only_itself(reader: Reader) -> None:
+    documents = ['{\n "n": 1\n}', '{\n "n": oops\n}', "{}", '[\n"x' + "y" * MAX_MESSAGE_BYTES + '"]', '{\n "n": 2\n}']
+    reader.write("a.json", "\n".join(documents))
+    assert reader.look() == [document[: MAX_MESSAGE_BYTES + 1] for document in documents]
+
+
+@pytest.mark.parametrize("text", ['{"n": 1}\n{"n": 2}', '[\n{"n": 1},\n{"n": 2}\n]'])
+def test_a_file_with_a_mark_and_one_without_are_two(reader: Reader, text: str) -> None:
+    reader.write("a.json", f"{text}\n")
+    expected = reader.look()
+    reader.write("b.json", f"\ufeff{text}\n")
+    assert reader.look() == expected
+    assert [len({source for _, source, _ in reader.held}), len(reader.held)] == [2 * len(expected)] * 2
+    reader.write("c.json", f"\ufeff{text}\n")
+    reader.start()
+    assert (reader.look(), reader.look(WAIT)) == ([], [])
+
+
+def test_a_document_of_the_most_bytes_that_a_message_may_have_is_whole_with_a_mark_too(reader: Reader) -> None:
+    document = '[\n"' + "a" * (MAX_MESSAGE_BYTES - 5) + '"]'
+    reader.write("a.json", f"\ufeff{document}")
+    assert reader.look() == [document]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_of_utf_16_is_one_message_once_it_does_not_change(reader: Reader, encoding: str) -> None:
+    content = '\ufeff{"n": 1}\n{"n": 2}\n'.encode(encoding)
+    (reader.path / "a.json").write_bytes(content[:20])
+    reader.look()
+    (reader.path / "a.json").write_bytes(content)
+    reader.look()
+    reader.now += WAIT
+    (taken,) = reader.dropped.take(reader.folder.look(reader.now))
+    assert (taken.name, taken.value) == ("a.json", content.rstrip())
 
 
 def test_an_empty_file_and_a_blank_one_give_nothing_until_there_is_a_line(reader: Reader) -> None:

@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+from codecs import BOM_UTF8
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.events import MAX_MESSAGE_BYTES
-from app.lines import LIMIT, START, Line, Place, is_open, is_whole, lines, measured
+from app.lines import LIMIT, START, Content, Line, Place, is_of_documents, is_whole, lines, measured
 
 PIECES = st.lists(st.sampled_from([b"a", b"bc", b" ", b"\t", b"\r\n", b"\n", b'{"x": 1}']), max_size=30)
 
@@ -74,14 +75,55 @@ def test_of_a_line_that_is_too_long_only_the_start_is_kept(size: int, end: bytes
     assert [line.text for line in others] == [b"b"]
 
 
-@pytest.mark.parametrize("text", [b"{", b"[", b'{"a": 1,', b'{"a": [', b' [{"a": "]}"},', b'{"a": "\\"}"'])
-def test_a_line_that_opens_what_goes_on_is_open(text: bytes) -> None:
-    assert is_open(text)
+OPEN = [b"{", b"[", b'{"a": 1,', b'{"a": [', b' [{"a": "]}"},', b'{"a": "\\"}"', b"[" + b"1," * LIMIT]
+CLOSED = [b"{}", b"[1]", b"1", b'{"a": "', b'"{', b"}", b"a {", b'{"a": "{"}', b"[1]", b"[" + b"1," * LIMIT + b"1]"]
 
 
-@pytest.mark.parametrize("text", [b"{}", b"[1]", b"1", b'{"a": "', b'"{', b"}", b"a {", b'{"a": "{"}', b"[1] ["[:3]])
-def test_any_other_line_is_not(text: bytes) -> None:
-    assert not is_open(text)
+@pytest.mark.parametrize("before", [b"", BOM_UTF8, b"\n \r\n"])
+@pytest.mark.parametrize("after", [b"", b"\n", b"\r\n]}"])
+@pytest.mark.parametrize(("text", "expected"), [(text, text in OPEN) for text in OPEN + CLOSED])
+def test_a_file_whose_first_line_opens_what_goes_on_is_of_documents(
+    text: bytes, expected: bool, before: bytes, after: bytes
+) -> None:
+    assert is_of_documents(io.BytesIO(before + text + after)) is expected
+
+
+@pytest.mark.parametrize("size", [100, LIMIT - 10, LIMIT, 3 * LIMIT])
+@pytest.mark.parametrize("unit", [b"a", b'\\"', b"\\\\", b'\\\\\\"', b"{"])
+def test_a_document_ends_with_its_brackets_wherever_its_strings_are_cut_to_be_read(size: int, unit: bytes) -> None:
+    documents = [b'{\n"a": "' + b"b" * more + unit * (size // len(unit)) + b'"\n}' for more in range(3)]
+    found = list(lines(io.BytesIO(b"\n".join(documents)), Content(), documents=True))
+    assert [line.text for line in found] == [document[:LIMIT] for document in documents]
+    assert [line.ended for line in found] == [True, True, False]
+
+
+def test_what_stands_between_documents_are_lines_and_a_blank_one_is_none() -> None:
+    content = b'{\n\n "a": 1 \n}\n\n[]\n12\n"x{"\n}\n[\n{},\n1]\n{\n'
+    found = list(lines(io.BytesIO(content), Content(), documents=True))
+    texts = [b'{\n\n "a": 1 \n}', b"[]", b"12", b'"x{"', b"}", b"[\n{},\n1]", b"{"]
+    assert [line.text for line in found] == texts
+    assert [line.ended for line in found] == [True] * 6 + [False]
+    assert all(line.place == place(content[: line.place.position]) for line in found)
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b" \r\n\t\n"])
+def test_a_byte_order_mark_is_content_and_no_text(rest: bytes) -> None:
+    assert read(BOM_UTF8 + rest) == []
+    content = BOM_UTF8 + rest + b"a\n" + BOM_UTF8 + b"b"
+    end = len(BOM_UTF8 + rest) + 1
+    assert read(content) == [
+        Line(b"a", place(content[:end]), ended=True),
+        Line(BOM_UTF8 + b"b", place(content), ended=False),
+    ]
+    assert read(content, place(content[:end])) == read(content)[1:]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_file_with_another_byte_order_mark_is_one_line(encoding: str) -> None:
+    content = '\ufeff{"a": 1}\n{"a": 2}'.encode(encoding)
+    assert read(content + b"\n\n") == [Line(content, place(content), ended=False)]
+    (found,) = read(content + b"1" * LIMIT)
+    assert found.text == (content + b"1" * LIMIT)[:LIMIT]
 
 
 @pytest.mark.parametrize("text", [b"{}", b" [1]", '{"a": "é"}'.encode(), b"[" + b"9" * 5_000 + b"]", b'{\n"a": 1\n}'])
