@@ -1,7 +1,7 @@
 """Figures of charts: rows of the API in, Plotly figures out. Nothing here asks for anything."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import escape
 from itertools import pairwise
@@ -18,6 +18,7 @@ HEIGHT, SMALL = 360, 190  # pixels
 CUT_TO = 1_000  # rows: the most that a definition can cut a rollup to
 UNSPLIT = "split not known"
 NOTHING = Decimal(0)
+LAST = datetime.max.replace(tzinfo=UTC)
 Row = Mapping[str, Any]
 
 
@@ -84,8 +85,9 @@ def recent(rows: Sequence[Row], most: int) -> list[Row]:
     if not rows:
         return []
     last = max(rows, key=lambda row: _moment(row[TIME]))
-    first = _moment(last[END]) - most * (_moment(last[END]) - _moment(last[TIME]))
-    return [row for row in rows if _moment(row[TIME]) >= first]
+    end = _moment(last[END])  # from which no more is taken than there is: the first window may be that of the year 1
+    span = most * (end - _moment(last[TIME]))
+    return [row for row in rows if end - _moment(row[TIME]) <= span]
 
 
 def ordered(found: list[Part], order: Iterable[str]) -> list[Part]:
@@ -134,7 +136,8 @@ def _end(last: Part, found: list[Part]) -> str:
     """Where the batch layer's count ends: in the last window that it has counted in, or after it."""
     moments = sorted(_moment(part.x) for part in found)
     half = min((later - one for one, later in pairwise(moments)), default=timedelta()) / 2
-    return (_moment(last.x) + (timedelta() if last.speed else half)).isoformat()
+    start = _moment(last.x)
+    return (start if last.speed else start + min(half, LAST - start)).isoformat()
 
 
 def ranking(found: list[Part], name: str, version: int) -> go.Figure:

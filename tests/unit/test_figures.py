@@ -195,6 +195,19 @@ def test_a_line_stands_in_the_window_that_the_batch_has_counted_a_part_of_or_aft
     assert drawn.layout.annotations[0].text == "cut of version 9"
 
 
+@pytest.mark.parametrize("newest", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:00+00:00"])
+def test_the_first_and_the_last_windows_that_there_can_be_are_drawn(newest: str) -> None:
+    rows: list[Any] = [
+        {"window_start": at, "window_end": f"{at[:17]}59.999999+00:00", "count": 2}
+        for at in (newest, "0001-01-01T00:00:00+00:00")
+    ]
+    assert len(figures.recent(rows, 1_000)) == (2 if newest < "0002" else 1)
+    drawn = figures.windows(parts(rows, rows, "window_start", "count"), "count", 9)
+
+    (line,) = drawn.layout.shapes
+    assert newest <= line.x0 <= "9999-12-31T23:59:59.999999+00:00"
+
+
 def test_no_digit_of_what_the_layers_add_up_to_is_lost() -> None:
     merged, below = ({"key": "a", "n": text} for text in ("12345678901.23", "12345678900.12"))
     (part,) = parts([merged], [below], "key", "n")

@@ -27,13 +27,14 @@ TYPES = {
 Row = tuple[str | None, str | None, bool | None, date | None, datetime | None, int | None, int]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
 LONG = [one * 1_001 for one in ("x", "é", "😀", '"')]
+EDGES = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]  # of what an event can hold
 ROWS = st.lists(
     st.tuples(
         st.none() | st.sampled_from(["", "a", "B", "b", "é", "'; --", *LONG]) | TEXT,
         st.none() | st.sampled_from(["-1.5", "0", "0.10", f"{'9' * 38}.5"]),
         st.none() | st.booleans(),
-        st.none() | st.dates(),
-        st.none() | st.datetimes(timezones=st.just(UTC)),
+        st.none() | st.sampled_from([date.min, date.max]) | st.dates(),
+        st.none() | st.sampled_from(EDGES) | st.datetimes(timezones=st.just(UTC)),
         st.none() | st.integers(-(2**31), 2**31 - 1),
     ),
     max_size=12,
