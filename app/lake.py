@@ -136,14 +136,17 @@ class Lake:
         found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
         return {row["partition"]: row["next"] for row in found}
 
-    def append(self, messages: DataFrame, ledger: Ledger, end: Offsets | None = None) -> None:
-        """Adds messages to the master dataset, in one commit of one file.
+    def append(
+        self, messages: DataFrame, ledger: Ledger, end: Offsets | None = None, *, in_parts: bool = False
+    ) -> None:
+        """Adds messages to the master dataset, in one commit: of one file, or `in_parts`, of one a partition.
 
         `end`: the next offset of each partition that they are of, where that is known. On a plain local file system
         Delta keeps the threads of a process from overwriting each other's commits, and not two processes: so one
         appends after the other.
         """
-        rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE)).coalesce(1)
+        rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE))
+        rows = rows if in_parts else rows.coalesce(1)
         with ledger.alone("append"):
             self._appended(rows, None if end is None else self.held() | end).mode("append").save(self.path("bronze"))
 
