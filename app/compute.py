@@ -89,10 +89,7 @@ def _marked(lake: Lake, pipeline: Pipeline, start: Offsets, cut: Offsets) -> Dat
     # Spark writes a cut into the class that filters by it. Coalescing ends that class, so that the large ones which
     # decode are the same for every cut, and are not compiled, and found by Java to be hot, anew in each batch.
     messages = lake.bronze().filter(between(start, cut)).coalesce(AS_MANY)
-    events = decode(messages, pipeline)
-    # The payload of an accepted event is in the master dataset; only a quarantined one is shown as it came.
-    events = events.withColumn("_value", F.when(F.col("_reason").isNotNull(), F.col("_value")))
-    return duplicates_marked(events, pipeline)
+    return duplicates_marked(decode(messages, pipeline), pipeline)
 
 
 def _suspected(marked: DataFrame, ids: DataFrame, pipeline: Pipeline, few: bool) -> DataFrame | None:

@@ -30,7 +30,7 @@ __all__ = [
     "Topic", "Tumbling", "Variance", "View", "spread",
 ]  # fmt: skip
 
-SEMANTICS = 1  # raised when the same definition starts to mean another result: every version is then recomputed
+SEMANTICS = 2  # raised when the same definition starts to mean another result: every version is then recomputed
 RESERVED_TABLES = ("bronze", "quarantine", "ids", "serving")
 SERVING = "serving_"  # what the names of the lake's copies of views begin with, in SQL
 NUMBERS = r"int|bigint|decimal\(.*\)"

@@ -1,20 +1,26 @@
 """From raw messages to JSON objects whose fields are still text.
 
 raw         topic, partition, offset, timestamp, value
-elements    _topic, _partition, _offset, arrival, _value, _broken, _index, _is_object, and a text for each column
+elements    _topic, _partition, _offset, arrival, _value, _broken, _index, _is_object, _in_array, _element, and
+            a text for each column
 """
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from app import typed_text
 from app.events import ARRIVAL, MAX_MESSAGE_BYTES
 from app.measures import digits
 from app.model import Column, Pipeline
 
 DOUBLE_DIGITS = 15  # that a double holds of any decimal number
+EXCERPT_BYTES = 4096  # of the text of an event that is quarantined; all of it is in the master dataset
 NOT_JSON = "not_json_objects"
 WHITESPACE = r" \t\r\n"
 END_OF_VALUE, END_OF_ARRAY = 736_254_098_127_465_390, 736_254_098_127_465_391
+# Spark takes more for JSON than RFC 8259 does.
+RFC_8259 = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 
 
 def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
@@ -22,16 +28,30 @@ def elements(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
 
     `_index` is the place in the array, 0 for a single object, and null where a message holds neither; `_broken` then
     says why. `_is_object` is false for an element that is none. The columns of the pipeline are texts, as `_text_` and
-    their name; a number keeps the digits that its column can hold.
+    their name: a number keeps the digits that its column can hold, and all of them where that is a string. An object,
+    array or boolean where a string is declared is a zero byte, which no column takes. `_value` and `_element` are for
+    `excerpt`.
     """
-    exploded = _exploded(_parsed(_prepared(raw), pipeline))
+    exploded = _exploded(typed_text.added(_parsed(_prepared(raw, pipeline), pipeline), pipeline))
     found = {c.name: f"coalesce(_object.`{c.name}`, _element.`{c.name}`)" for c in pipeline.fields}
     texts = {f"_text_{name}": F.expr(f"try_cast({value} as string)") for name, value in found.items()}
+    if strings := typed_text.strings(pipeline):
+        exploded = exploded.withColumn("_strings", typed_text.element(pipeline))
+        texts |= {(text := f"_text_{c.name}"): typed_text.text(c.name, texts[text]) for c in strings}
     is_object = F.isnotnull("_object") | F.isnotnull("_element")
-    return exploded.withColumns({"_is_object": is_object, **texts}).drop("_object", "_element")
+    return exploded.withColumns({"_is_object": is_object, **texts}).drop("_object", "_doubtful", "_typed", "_strings")
 
 
-def _prepared(raw: DataFrame) -> DataFrame:
+def excerpt() -> SparkColumn:
+    """At most EXCERPT_BYTES of the text of an event of `elements`: of an element that of the pipeline's columns.
+
+    All elements of a message together have not much more than their message.
+    """
+    element = F.coalesce(F.to_json("_element"), F.lit("null")).cast("binary")
+    return F.substring(F.when(F.col("_in_array"), element).otherwise(F.col("_value")), 1, EXCERPT_BYTES)
+
+
+def _prepared(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     """Messages with the text to parse in `_object` or in `_array`; both are null for one that is `_broken`.
 
     Spark's parser stops after the first value, whatever follows it. Nothing follows the object of a message whose
@@ -42,7 +62,9 @@ def _prepared(raw: DataFrame) -> DataFrame:
     # To split a text, Java decodes it, and what is not UTF-8 comes back as other bytes. So a message that begins with
     # the part before its first brace, and has one byte more, is valid, too: one look tells both, in half the time.
     flat = text.startswith(F.col("_before")) & (F.octet_length("_before") == F.octet_length("value") - 1)
-    trimmed = F.expr(f"trim(both '{WHITESPACE}' from cast(value as string))")
+    if any(_field_type(column) == "variant" for column in pipeline.fields):
+        text = typed_text.without_half_characters(text)  # a variant that holds one is lost with all of its object
+    trimmed = F.trim(text, F.lit(" \t\r\n"))
     is_array = trimmed.startswith("[") & trimmed.endswith("]")
     elements = F.substr(trimmed, F.lit(1), F.length(trimmed) - 1)
     array = F.when(is_array, F.concat(elements, F.lit(_mark(END_OF_ARRAY)))).otherwise(
@@ -52,10 +74,11 @@ def _prepared(raw: DataFrame) -> DataFrame:
     broken = (
         F.when(F.col("value").isNull(), "null_value")
         .when(F.octet_length("value") > MAX_MESSAGE_BYTES, "too_large")
-        .when(~F.col("_flat") & ~F.is_valid_utf8(text), "invalid_utf8")
+        .when(~F.col("_flat") & ~F.is_valid_utf8(F.col("value").cast("string")), "invalid_utf8")
     )
     readable = F.col("_broken").isNull()
-    found = raw.withColumn("_before", F.get(F.split(text, F.lit("}"), 2), F.lit(0))).withColumn("_flat", flat)
+    before = F.get(F.split(F.col("value").cast("string"), F.lit("}"), 2), F.lit(0))
+    found = raw.withColumn("_before", before).withColumn("_flat", flat)
     return found.withColumn("_broken", broken).select(
         F.col("topic").alias("_topic"),
         F.col("partition").alias("_partition"),
@@ -84,8 +107,11 @@ def _parsed(prepared: DataFrame, pipeline: Pipeline) -> DataFrame:
     return prepared.select(
         *("_topic", "_partition", "_offset", ARRIVAL, "_value"),
         # Every field of a struct takes time, whether it is there or not.
-        F.from_json("_object", f"struct<{fields},_bad:string>", {"columnNameOfCorruptRecord": "_bad"}).alias("_object"),
-        F.from_json("_array", f"array<struct<{fields},_end:bigint>>").alias("_array"),
+        F.from_json("_object", f"struct<{fields},_bad:string>", RFC_8259 | {"columnNameOfCorruptRecord": "_bad"}).alias(
+            "_object"
+        ),
+        F.from_json("_array", f"array<struct<{fields},_end:string>>", RFC_8259).alias("_array"),
+        F.coalesce("_object", "_array").alias("_json"),
         # What a parser reads is compiled only in a select of its own, and Spark would merge the two selects if this
         # one did not read those columns twice.
         F.when(F.isnull("_object") & F.isnull("_array"), F.coalesce("_broken", F.lit(NOT_JSON)))
@@ -98,12 +124,13 @@ def _exploded(parsed: DataFrame) -> DataFrame:
     """One row an element of a message: `_index`, and `_object` or `_element`; `_index` is null where there is none."""
     last = F.size("_array") - 1
     end = F.get("_array", last)["_end"]
-    whole = (end == END_OF_ARRAY) & (last > 0) | (end == END_OF_VALUE) & (last == 1)
+    whole = (end == str(END_OF_ARRAY)) & (last > 0) | (end == str(END_OF_VALUE)) & (last == 1)
     # Numbers are exploded, not structs: that is nearly free.
     numbers = (
         F.when(F.col("_object").isNotNull() & F.col("_object._bad").isNull(), F.array(F.lit(0)))
         .when(whole, F.sequence(F.lit(0), last - 1))
         .otherwise(F.array(F.lit(None).cast("int")))
     )
-    element = F.get("_array", F.col("_index"))
-    return parsed.withColumn("_index", F.explode(numbers)).withColumn("_element", element).drop("_array")
+    element, in_array = F.get("_array", F.col("_index")), F.isnotnull("_index") & (end == str(END_OF_ARRAY))
+    exploded = parsed.withColumn("_index", F.explode(numbers))
+    return exploded.withColumns({"_element": element, "_in_array": F.coalesce(in_array, F.lit(False))}).drop("_array")

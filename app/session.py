@@ -10,6 +10,10 @@ SETTINGS = {
     # Equal must mean equal: one time zone, and an overflow is an error, never a null.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
+    # Else an array of which one text ends in an unknown escape is taken, without that text.
+    "spark.sql.json.enablePartialResults": "false",
+    # As JSON everywhere: of a name that stands twice in an object, the last counts.
+    "spark.sql.variant.allowDuplicateKeys": "true",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.execution.arrow.pyspark.enabled": "true",

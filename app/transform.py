@@ -8,9 +8,9 @@
 has the first reason that applies. `view` is the position in `Pipeline.all_views`; columns of other views are null.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
-from operator import or_
+from typing import Any
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -20,11 +20,13 @@ from app import alerts
 from app.durations import span
 from app.events import ARRIVAL, Derived
 from app.expressions import tolerant
-from app.measures import POSITION, Digits, State, digits
+from app.gate import refusals
+from app.measures import POSITION, WHOLE_PRECISION, Digits, State, digits
 from app.model import Alert, Column, Pipeline, View
-from app.parse import elements
+from app.parse import elements, excerpt
 
-Reasons = list[tuple[SparkColumn, SparkColumn | str]]  # conditions that are never null, and the reason each gives
+Reasons = list[tuple[SparkColumn, SparkColumn | str]]  # conditions, of which one that is null does not hold
+EXACT = 2**53  # up to which a double, as which JSON readers take a number with a point, tells whole numbers apart
 YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
     "timestamp": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
     "date": ("0001-01-01", "9999-12-31"),
@@ -32,45 +34,61 @@ YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
 
 
 def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
-    """Every event of the raw messages, typed and checked: JSON objects, or arrays of them."""
+    """Every event of the raw messages, typed and checked: JSON objects, or arrays of them.
+
+    A quarantined one has no values and an excerpt of its text as `_value`, an accepted one no `_value`.
+    """
     typed = elements(raw, pipeline).withColumns({column.name: _typed(column) for column in pipeline.fields})
     # A select of its own, or Spark would cast a text once for each limit.
     typed = typed.withColumns({c.name: _in_years(c, F.col(c.name)) for c in pipeline.fields if c.type in YEARS})
-    changed = {c: tolerant(c.clean, pipeline.types) for c in pipeline.fields if c.clean is not None}
-    typed = typed.withColumns({f"_clean_{c.name}": F.expr(text) for c, text in changed.items()})
-    cleaned = {c.name: _in_years(c, F.expr(f"try_cast(_clean_{c.name} as {c.type})")) for c in changed}
-    unfit = [
-        (F.isnotnull(f"_clean_{c.name}") & cleaned[c.name].isNull(), f"invalid_{c.name}")
-        for c in changed
-        if c.type != "string"
-    ]
+    cleaned = [column for column in pipeline.fields if column.clean is not None]
+    made, unfit = _made({c: tolerant(c.clean or "", pipeline.types) for c in cleaned})
+    typed = typed.withColumns(made)
     decoded = [*_message_reasons(), *(pair for field in pipeline.fields for pair in _type_reasons(field)), *unfit]
-    clean = typed.withColumn("_reason", _first(decoded)).withColumns(cleaned)
-    derived = {c: tolerant(c.expression, pipeline.types) for c in pipeline.derived}
-    clean = clean.withColumns({c.name: F.expr(f"try_cast({text} as {c.type})") for c, text in derived.items()})
-    clean = clean.withColumns({c.name: _in_years(c, F.col(c.name)) for c in derived if c.type in YEARS})
-    computed: list[Column | Derived] = [*changed, *derived]
+    clean = typed.withColumn("_reason", _first(decoded)).withColumns({c.name: _fit(c) for c in cleaned})
+    made, unfit = _made({c: tolerant(c.expression, pipeline.types) for c in pipeline.derived})
+    clean = clean.withColumns(made).withColumns({c.name: _fit(c) for c in pipeline.derived})
+    computed: list[Column | Derived] = [*cleaned, *pipeline.derived]
     emptied = [(F.col(c.name).isNull(), f"missing_{c.name}") for c in computed if c.required]
     checks = [(F.expr(tolerant(check.expression, pipeline.types)), check.name) for check in pipeline.checks]
     failed = [(~F.coalesce(met, F.lit(False)), name) for met, name in checks]
-    return clean.select(
+    judged = clean.withColumn(
+        "_reason", F.coalesce("_reason", _first([*unfit, *emptied, *refusals(pipeline), *failed]))
+    )
+    accepted = F.isnull("_reason")
+    return judged.select(
         "_topic",
         "_partition",
         "_offset",
         F.coalesce("_index", F.lit(0)).alias("_index"),
         ARRIVAL,
-        "_value",
-        F.coalesce("_reason", _first([*emptied, *failed])).alias("_reason"),
-        *(column.name for column in pipeline.columns),
+        F.when(~accepted, excerpt()).alias("_value"),
+        "_reason",
+        *(F.when(accepted, F.col(column.name)).alias(column.name) for column in pipeline.columns),
     )
 
 
+def _made(expressions: Mapping[Any, str]) -> tuple[dict[str, SparkColumn], Reasons]:
+    """What expressions give for columns, as `_made_` and their name, and what of it is no value of its column."""
+    made = {f"_made_{column.name}": F.expr(text) for column, text in expressions.items()}
+    unfit: Reasons = [
+        (F.isnotnull(f"_made_{column.name}") & _fit(column).isNull(), f"invalid_{column.name}")
+        for column in expressions
+        if column.type != "string"
+    ]
+    return made, unfit
+
+
+def _fit(column: Column | Derived) -> SparkColumn:
+    """What an expression gave, as a value of its column; null where it is none."""
+    return _in_years(column, F.expr(f"try_cast(_made_{column.name} as {column.type})"))
+
+
 def _first(reasons: Reasons) -> SparkColumn:
-    """The reason of the first condition that holds, or null. Most events meet none, which one expression finds out."""
+    """The reason of the first condition that holds, or null."""
     if not reasons:
         return F.lit(None).cast("string")
-    found = reduce(lambda chain, pair: chain.when(*pair), reasons[1:], F.when(*reasons[0]))
-    return F.when(reduce(or_, (condition for condition, _ in reasons)), found)
+    return reduce(lambda chain, pair: chain.when(*pair), reasons[1:], F.when(*reasons[0]))
 
 
 def _typed(column: Column) -> SparkColumn:
@@ -88,7 +106,18 @@ def _typed(column: Column) -> SparkColumn:
         fit = f"octet_length({text}) = 10 and {fit}"
     if column.type == "timestamp":
         value = _without_utc(text, binary)
-    return F.expr(f"if({fit}, try_cast({value} as {column.type}), null)")
+    cast = f"try_cast({value} as {column.type})"
+    if column.type in WHOLE_PRECISION:
+        cast = f"coalesce({cast}, {_whole(text, column.type)})"
+    return F.expr(f"if({fit}, {cast}, null)")
+
+
+def _whole(text: str, column_type: str) -> str:
+    """A whole number that has a point or an exponent, as 1213.0; null where it is none, or too large to be exact."""
+    number = f"try_cast({text} as decimal(38,20))"
+    # In so few bytes, and without a negative exponent, no digit lies beyond the twentieth place.
+    exact = f"octet_length({text}) <= 21 and not {text} rlike '[eE]-' and abs({number}) <= {EXACT}"
+    return f"if({exact} and {number} = floor({number}), try_cast({number} as {column_type}), null)"
 
 
 def _without_utc(text: str, binary: str) -> str:
@@ -120,7 +149,7 @@ def _type_reasons(column: Column) -> Reasons:
     value, text = F.col(column.name), F.col(f"_text_{column.name}")
     missing: Reasons = [(text.isNull(), f"missing_{column.name}")] if column.required else []
     # Postgres cannot hold a zero byte in a string.
-    wrong = value.contains("\0") & value.isNotNull() if column.type == "string" else value.isNull() & text.isNotNull()
+    wrong = value.contains("\0") if column.type == "string" else value.isNull() & text.isNotNull()
     return [*missing, (wrong, f"invalid_{column.name}")]
 
 
@@ -226,4 +255,5 @@ def _top(state: State, pipeline: Pipeline) -> SparkColumn:
 
 
 def _json(value: SparkColumn) -> SparkColumn:
-    return F.to_json(value, {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})
+    # A column that is null is there, as null.
+    return F.to_json(value, {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "ignoreNullFields": "false"})

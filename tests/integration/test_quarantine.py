@@ -32,7 +32,7 @@ BAD: list[tuple[bytes | None, str]] = [  # beside the reason: what came
     (changed(amount="99999999999.00"), "invalid_amount"),
     (changed(amount="much"), "invalid_amount"),
     (changed(amount={"value": 1}), "invalid_amount"),
-    (GOOD.replace(b'"1.00"', b"NaN"), "invalid_amount"),
+    (GOOD.replace(b'"1.00"', b"NaN"), "not_json_objects"),
     (changed(amount="-1.00"), "amount_not_positive"),
     (changed(event_time="yesterday"), "invalid_event_time"),
     (changed(event_time="1900-01-01T00:00:00Z"), "event_time_too_old"),

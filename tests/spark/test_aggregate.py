@@ -181,7 +181,7 @@ def test_a_row_that_is_kept_keeps_every_kind_of_value(table: Table) -> None:
     at = NOON.replace(microsecond=123_456)
     source_df = table([event(0, at=at, kind='"é\\', amount="-0.10")], EVENTS)
 
-    row = r'{"at":"2026-01-01T12:00:00.123456Z","kind":"\"é\\","amount":-0.10,"day":"2026-01-01"}'
+    row = r'{"at":"2026-01-01T12:00:00.123456Z","kind":"\"é\\","amount":-0.10,"units":null,"day":"2026-01-01"}'
     pipeline = with_view((), Latest(("at", "kind", "amount", "units", "day"), by="day"))
     expect(source_df, pipeline, [(top((20454, [0, 0, 0], row)),)], table)
 

@@ -98,4 +98,9 @@ def test_what_a_reading_shows_is_of_any_type_also_of_the_columns_that_the_speed_
     events = decode(messages(text), pipeline).select(needed(pipeline))
     ((_, _, found),) = found_in(events, pipeline)
 
-    assert found["head"][0]["row"] == {"at": "2026-01-01T11:00:00.000001Z", "price": 2.5, "day": "2026-01-02"}
+    assert found["head"][0]["row"] == {
+        "at": "2026-01-01T11:00:00.000001Z",
+        "price": 2.5,
+        "day": "2026-01-02",
+        "note": None,
+    }

@@ -121,8 +121,7 @@ def total(values: Iterable[Any]) -> Any:
 
 def highest(rows: list[tuple[int, Event]], by: str, n: int, names: tuple[str, ...]) -> list[dict[str, Any]]:
     kept = [
-        {"by": event[by], "at": [0, offset, 0], "row": {name: event[name] for name in names if event[name] is not None}}
-        for offset, event in rows
+        {"by": event[by], "at": [0, offset, 0], "row": {name: event[name] for name in names}} for offset, event in rows
     ]
     return top(kept, n)
 
