@@ -47,7 +47,7 @@ class Log:
 
     def at(self, moment: datetime) -> Offsets:
         """The first offset of each partition that arrived at or after a moment; its end where there is none."""
-        milliseconds = int(moment.timestamp() * 1000)
+        milliseconds = max(int(moment.timestamp() * 1000), 0)  # a message without a time has one before 1970
         found = self._consumer.offsets_for_times(dict.fromkeys(self.partitions(), milliseconds))
         end = self.end()
         return {p.partition: entry.offset if entry else end[p.partition] for p, entry in found.items()}

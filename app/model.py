@@ -15,13 +15,15 @@ from typing import Annotated, Any, Self
 from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
+from app import naming
 from app.charts import Bars, Chart, Columns, Histogram, Lines, Scatter, drawable
 from app.declared import STRICT, Name, known, unique
 from app.durations import Duration
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, HistoryFile, Topic
 from app.expressions import validate
-from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, digits, spread, widened
-from app.outputs import kind, outputs
+from app.measures import Count, Latest, Max, Mean, Measure, Min, Sum, TopN, Variance, spread, widened
+from app.outputs import asked_by, kind, outputs, time_column
+from app.rollable import rollable
 from app.views import DATE, QUARANTINE, Alert, AtLeast, LakeTable, Rollup, Sliding, Tumbling, View
 
 __all__ = [
@@ -31,8 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 SEMANTICS = 2  # raised when the same definition starts to mean another result: every version is then recomputed
-RESERVED_TABLES = ("bronze", "quarantine", "ids", "serving")
-SERVING = "serving_"  # what the names of the lake's copies of views begin with, in SQL
+MOST_STAGED = 1500  # columns of increments: a table of Postgres has at most 1600
 NUMBERS = r"int|bigint|decimal\(.*\)"
 ORDERED_TYPES = rf"{NUMBERS}|timestamp|date"
 
@@ -158,12 +159,12 @@ class Pipeline:
     def _tables(self) -> Self:
         types = {column.name: column.type for column in self.columns}
         unique((table.name for table in self.lake), "lake")
+        unique((table.endpoint for table in self.lake if table.endpoint), "lake: endpoints")
         for table in self.lake:
-            if table.name in RESERVED_TABLES:
-                raise ValueError(f"lake[{table.name}].name: every pipeline has a {table.name}; choose another name")
-            if table.name.startswith(SERVING):
+            naming.free([table.name], naming.TABLES, f"lake[{table.name}].name", "what every pipeline has")
+            if table.name.startswith(naming.COPIES):
                 raise ValueError(
-                    f"lake[{table.name}].name: {SERVING}… is what copies of views are called; choose another name"
+                    f"lake[{table.name}].name: {naming.COPIES}… is what copies of views are called; choose another name"
                 )
             known(table.columns, types, f"lake[{table.name}].columns")
             filtered = [one if isinstance(one, str) else one.of for one in table.filters]
@@ -179,7 +180,13 @@ class Pipeline:
     @model_validator(mode="after")
     def _views(self) -> Self:
         unique((view.name for view in self.served), "views and rollups")
-        taken = {"view", "segment", "version", *(state.name for view in self.all_views for state in view.states)}
+        states = {state.name for view in self.all_views for state in view.states}
+        taken = {"view", "segment", "version", *states}
+        staged = states.union(*(view.key_names for view in self.all_views))
+        if len(staged) > MOST_STAGED:
+            raise ValueError(
+                f"views: {len(staged)} keys and states; allowed: at most {MOST_STAGED}, as one table has all"
+            )
         for view in self.views:
             for key in view.keys:
                 if isinstance(key, str):
@@ -196,28 +203,21 @@ class Pipeline:
 
     @model_validator(mode="after")
     def _rollups_and_charts(self) -> Self:
-        views = {view.name: view for view in self.views}
-        for rollup in self.rollups:
-            field = f"rollups[{rollup.name}]"
-            known([rollup.of], views, f"{field}.of")
-            view = views[rollup.of]
-            columns = view.output_names if rollup.measures else view.key_names
-            types = self.types | ({"alert": "boolean"} if isinstance(view, Alert) else {})
-            known(rollup.keys, columns, f"{field}.keys")
-            if not rollup.measures and isinstance(view, Alert):
-                raise ValueError(f"{field}.measures: {view.name} is an alert, which has none; name some")
-            if rollup.last and view.window is None:
-                raise ValueError(f"{field}.last: {view.name} has no window; allowed: a view with one")
-            for measure in rollup.measures:
-                if not isinstance(measure, Count):
-                    known([measure.of], columns, f"{field}.measures[{measure.name}].of")
-                if isinstance(measure, Sum | Mean) and not digits(types.get(measure.of, "bigint")):
-                    raise ValueError(f"{field}.measures[{measure.name}].of: {measure.of} is no number")
-                if isinstance(measure, Min | Max) and types.get(measure.of) == "boolean":
-                    raise ValueError(
-                        f"{field}.measures[{measure.name}].of: {measure.of} is boolean, which has no order"
-                    )
+        rollable(self.rollups, self.views, self.types)
         drawable(self.charts, self.outputs)
+        return self
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        naming.free([self.name], naming.PAGES, "name", "a page of the dashboard")
+        naming.free([self.name], naming.DATABASES, "name", "a database that Hive or Spark has")
+        for view in self.served:
+            columns = self.outputs[view.name]
+            field = f"{'rollups' if isinstance(view, Rollup) else 'views'}[{view.name}]"
+            naming.refuse_taken(self.name, view.name, columns, field)
+            others = naming.TIME_RANGE if time_column(columns, self.event_time) else ()
+            taken = (*naming.PARAMETERS, *others)
+            naming.free(asked_by(view), taken, f"{field}.keys", "another parameter of the API")
         return self
 
     def _measurable(self, measure: Measure, field: str) -> None:

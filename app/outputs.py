@@ -55,6 +55,16 @@ def limits(view: Served, views: Iterable[View | Alert]) -> dict[str, tuple[float
     return {measure.name: watched[measure.of] for measure in shown if measure.of in watched}
 
 
+def asked_by(view: Served) -> tuple[str, ...]:
+    """The key columns of which readers can ask for a value."""
+    return view.key_names if isinstance(view, View) else view.keys
+
+
+def time_column(columns: Types, event_time: str) -> str | None:
+    """The column, of those of a view, that a time range is about: where a window starts, or the event's time."""
+    return next((name for name in ("window_start", event_time) if columns.get(name) == "timestamp"), None)
+
+
 def _measures(view: Served, views: Iterable[View | Alert]) -> tuple[Measure, ...]:
     if isinstance(view, Rollup) and not view.measures:
         return _measures(_of(view, views), ())

@@ -6,15 +6,15 @@
 from collections.abc import Callable
 
 from app.model import Pipeline
+from app.naming import face
 
 MERGED = "merged"
 PARTS = ("batch", "speed")  # the layers that are merged, each with a schema of tables of its name
 
 
 def served_as(pipeline: Pipeline, view: str, layer: str = MERGED) -> str:
-    """Name of what readers see of a view or rollup, with its schema. A view named as its pipeline is served as that."""
-    schema = "serving" if layer == MERGED else f"serving_{layer}"
-    return f"{schema}.{pipeline.name}" if view == pipeline.name else f"{schema}.{pipeline.name}_{view}"
+    """Name of what readers see of a view or rollup, with its schema."""
+    return f"{'serving' if layer == MERGED else f'serving_{layer}'}.{face(pipeline.name, view)}"
 
 
 def replaced_by(name: str, query: str, kind: str = "VIEW") -> list[str]:

@@ -108,12 +108,12 @@ class Relation:
         if isinstance(self.view, Alert):
             (state,) = self.view.states
             finals = [
-                """(change -> 'at' ->> 0)::bigint AS "_offset\"""",
-                """(change -> 'at' ->> 1)::integer AS "_index\"""",
-                "(change ->> 'on')::boolean AS alert",
-                *_row("change", state, self.pipeline),
+                """(_change -> 'at' ->> 0)::bigint AS "_offset\"""",
+                """(_change -> 'at' ->> 1)::integer AS "_index\"""",
+                "(_change ->> 'on')::boolean AS alert",
+                *_row("_change", state, self.pipeline),
             ]
-            source += f""", tidemark.alert_changes("{state.name}", {state.n}) AS change"""
+            source += f""", tidemark.alert_changes("{state.name}", {state.n}) AS _change"""
         else:
             finals = [part for measure in self.view.measures for part in _finals(measure, self.pipeline)]
         return f"SELECT {', '.join([*keys, *finals])} FROM {source}"

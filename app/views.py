@@ -2,16 +2,24 @@
 
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from app import naming
 from app.declared import STRICT, Declared, Name, known, unique
 from app.durations import Duration, span
 from app.measures import POSITION, Count, Latest, Max, Mean, Measure, Min, State, Sum
 
 DATE = "date"  # the column that the partitions of a Parquet table are named by
+MOST_KEYS = 31  # columns: Postgres indexes 32, and beside the keys there is the version or segment
+MOST_COLUMNS = 300  # of a table or view: a row of as many of the widest numbers fits in a page of Postgres
+
+
+def _not_more(columns: tuple[Any, ...], most: int, field: str) -> None:
+    if len(columns) > most:
+        raise ValueError(f"{field}: {len(columns)} columns; allowed: at most {most}, as Postgres has room for no more")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -54,7 +62,11 @@ class LakeTable(Declared):
             raise ValueError(f"endpoint: {self.name} has no newest events; allowed: a table of the format parquet")
         if self.filters and self.endpoint is None:
             raise ValueError(f"filters: {self.name} has no endpoint; name one, or leave them out")
-        unique([one if isinstance(one, str) else one.name for one in self.filters], "filters")
+        if self.endpoint is not None:
+            naming.free([self.endpoint], naming.ROUTES, "endpoint", "the API itself")
+        filters = [one if isinstance(one, str) else one.name for one in self.filters]
+        unique(filters, "filters")
+        naming.free(filters, naming.OF_EVENTS, "filters", "another parameter of the endpoint")
         return self
 
 
@@ -105,8 +117,8 @@ class View(Declared):
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        names = [(key,) if isinstance(key, str) else ("window_start", "window_end") for key in self.keys]
-        return tuple(name for group in names for name in group)
+        columns = [(key,) if isinstance(key, str) else naming.WINDOW for key in self.keys]
+        return tuple(name for group in columns for name in group)
 
     @cached_property
     def states(self) -> tuple[State, ...]:
@@ -120,14 +132,17 @@ class View(Declared):
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        names = [measure.columns if isinstance(measure, Latest) else (measure.name,) for measure in self.measures]
-        return self.key_names + tuple(name for group in names for name in group)
+        columns = [measure.columns if isinstance(measure, Latest) else (measure.name,) for measure in self.measures]
+        return self.key_names + tuple(name for group in columns for name in group)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if sum(not isinstance(key, str) for key in self.keys) > 1:
             raise ValueError("keys: more than one window; allowed: one Tumbling or Sliding")
         unique(self.output_names, "keys and measures")
+        _not_more(self.key_names, MOST_KEYS, "keys")
+        _not_more(self.output_names, MOST_COLUMNS, "keys and measures")
+        _not_more((*self.key_names, *self.states), MOST_COLUMNS, "keys and states")
         known(self.indexes, self.output_names, "indexes")
         unique(self.indexes, "indexes")
         if self.indexes and not self.keys:
@@ -187,6 +202,8 @@ class Alert(Declared):
                 f"below: {self.below} is more than above, {self.above}; an alert could be on and off at once"
             )
         unique(self.output_names, "keys and columns")
+        _not_more(self.key_names, MOST_KEYS, "keys")
+        _not_more(self.output_names, MOST_COLUMNS, "keys and columns")
         return self
 
 
@@ -212,6 +229,7 @@ class Rollup(Declared):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         unique((*self.keys, *(measure.name for measure in self.measures)), "keys and measures")
+        _not_more((*self.keys, *self.measures), MOST_COLUMNS, "keys and measures")
         if self.most and not self.measures:
             raise ValueError("most: the rows are ordered by the first measure; name one")
         return self

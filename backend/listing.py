@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field, RootModel, TypeAdapter
 
 from app.charts import Chart, fitting
 from app.model import Pipeline
-from app.outputs import limits, sums
+from app.outputs import asked_by, limits, sums
 from app.pipelines import select
 from backend import answers
-from backend.questions import identity, keys
+from backend.questions import identity
 from backend.routes import Endpoint
 from backend.status import Status, known
 
@@ -79,7 +79,7 @@ def _declared(pipeline: Pipeline) -> dict[str, Any]:
                 "name": view.name,
                 "description": view.description,
                 "keys": identity(view),
-                "asked_by": keys(view),
+                "asked_by": asked_by(view),
                 "columns": pipeline.outputs[view.name],
                 "sums": sums(view, pipeline.views),
                 "limits": {
@@ -97,6 +97,6 @@ def _declared(pipeline: Pipeline) -> dict[str, Any]:
 def charts(pipeline: Pipeline) -> tuple[Chart, ...]:
     """Those that it declares, or those that fit its views."""
     columns = {view.name: pipeline.outputs[view.name] for view in pipeline.served}
-    by = {view.name: keys(view) for view in pipeline.served}
+    by = {view.name: asked_by(view) for view in pipeline.served}
     added = {view.name: sums(view, pipeline.views) for view in pipeline.served}
     return pipeline.charts or tuple(fitting(columns, by, added))

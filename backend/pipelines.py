@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound
 
 from app import pipelines
 from app.model import Pipeline
+from app.outputs import time_column
 from app.readers import served_as
 from backend import answers, listing, questions, routes, values, versions
 from backend.database import snapshot
@@ -90,7 +91,8 @@ def _read(connection: Connection, pipeline: Pipeline, view: Viewed, asked: Asked
     as_json = sent == "application/json"
     limit = asked.limit or (DEFAULT_LIMIT if as_json else None)
     most = limit + 1 if limit else None
-    question = questions.question(asked, view, questions.time_column(pipeline, view), types, most)
+    time = time_column(pipeline.outputs[view.name], pipeline.event_time)
+    question = questions.question(asked, view, time, types, most)
     if missing := question.columns - set(types):
         named = ", ".join(sorted(missing))
         raise unavailable(f"the published definition has no column {named}; start the API with that definition")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from werkzeug.exceptions import NotFound
 
 from app.model import Alert, Pipeline, Rollup, View
+from app.naming import TIME_RANGE
+from app.outputs import asked_by, time_column
 from backend.problems import BadParameters, Parameter
 from backend.rows import By, Question
 from backend.values import TYPES, WHOLE, Absent, Moment, NoZero, absent
@@ -41,11 +43,13 @@ class Asked(BaseModel):
 def parameters(pipeline: Pipeline, view: Viewed) -> type[Asked]:
     """The parameters of a view: a value for each of its keys, a time range where it has a time, and an order."""
     found = pipeline.outputs[view.name]
+    # Called by their place, as a model has names of its own.
     fields: dict[str, Any] = {
-        key: (TYPES[found[key]] | Absent, absent(f"Only rows whose `{key}` is this")) for key in keys(view)
+        f"key_{place}": (TYPES[found[key]] | Absent, absent(f"Only rows whose `{key}` is this", key))
+        for place, key in enumerate(asked_by(view))
     }
-    if time := time_column(pipeline, view):
-        for name, which in (("since", "is this or later"), ("until", "is earlier than this")):
+    if time := time_column(found, pipeline.event_time):
+        for name, which in zip(TIME_RANGE, ("is this or later", "is earlier than this"), strict=True):
             fields[name] = (Moment | Absent, absent(f"Only rows whose `{time}` {which}"))
     ordered = [name for name, kind in found.items() if kind != "json"]
     if ordered:
@@ -54,8 +58,6 @@ def parameters(pipeline: Pipeline, view: Viewed) -> type[Asked]:
             Annotated[str, Field(pattern=f"^{one}(,{one})*$", max_length=1_000)] | Absent,
             absent(f"Columns to sort by, `-` before one for descending: {', '.join(ordered)}"),
         )
-    if taken := {*keys(view)} & {*Asked.model_fields, "since", "until", "sort"}:
-        raise ValueError(f"{pipeline.name}.{view.name}: {', '.join(taken)} is what the API calls another parameter")
     return create_model(f"{pipeline.name}_{view.name}_asked", __base__=Asked, **fields)
 
 
@@ -65,21 +67,16 @@ def question(asked: Asked, view: Viewed, time: str | None, types: Mapping[str, s
     Raises:
         NotFound: `after` is not the end of a page of this view in this order.
     """
-    given = asked.model_dump(exclude_none=True)
+    given = asked.model_dump(exclude_none=True, by_alias=True)
     order = _order(given.get("sort"), identity(view))
     return Question(
         order,
         most,
-        equal={key: given[key] for key in keys(view) if key in given},
+        equal={key: given[key] for key in asked_by(view) if key in given},
         since=(time, given["since"]) if time and "since" in given else None,
         until=(time, given["until"]) if time and "until" in given else None,
         after=after(asked.after, order, types) if asked.after else None,
     )
-
-
-def time_column(pipeline: Pipeline, view: Viewed) -> str | None:
-    """The column that a time range is about: where a window starts, or when the event took place."""
-    return next((name for name in ("window_start", pipeline.event_time) if name in pipeline.outputs[view.name]), None)
 
 
 def following(order: tuple[By, ...], row: Mapping[str, Any]) -> str | None:
@@ -121,11 +118,6 @@ def _order(sort: str | None, identity: tuple[str, ...]) -> tuple[By, ...]:
     for by in (*asked, *map(By, identity)):
         order.setdefault(by.column, by)
     return tuple(order.values())
-
-
-def keys(view: Viewed) -> tuple[str, ...]:
-    """The columns whose values are parameters."""
-    return view.key_names if isinstance(view, View) else view.keys
 
 
 def identity(view: Viewed) -> tuple[str, ...]:

@@ -68,9 +68,9 @@ def _schema(kind: str, **more: str) -> Any:
 Absent = SkipJsonSchema[None]
 
 
-def absent(description: str) -> Any:
-    """The field of a parameter that need not be given."""
-    return Field(default_factory=lambda: None, description=description)
+def absent(description: str, name: str | None = None) -> Any:
+    """The field of a parameter that need not be given, called `name` where that is not the field's."""
+    return Field(default_factory=lambda: None, description=description, alias=name)
 
 
 # How a value stands in JSON: nothing is rounded.

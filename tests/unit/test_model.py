@@ -93,6 +93,23 @@ def rolled_flag(measure: Any) -> Any:
     return pipeline(views=views, rollups=(m.Rollup("by", "v", (), (measure("n", of="flag"),)),))
 
 
+def rolled_list(measure: Any, keys: Any = ()) -> Any:
+    views = (View("v", (), (Count("n"), m.TopN("top", ("id",), by="at", n=3))),)
+    return pipeline(views=views, rollups=(m.Rollup("by", "v", keys, (measure,)),))
+
+
+def many(number: int) -> tuple[str, ...]:
+    return tuple(f"c{place}" for place in range(number))
+
+
+def summed(columns: tuple[str, ...]) -> tuple[Any, ...]:
+    """Views of which each sums 200 of the columns."""
+    starts = range(0, len(columns), 200)
+    return tuple(
+        View(f"v{start}", (), tuple(Sum(name, name) for name in columns[start : start + 200])) for start in starts
+    )
+
+
 # What is done, and what its refusal says: the field, then what is allowed or what is wrong with it.
 REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "floating point": (lambda: Column(name="a", type="double"), "type", "allowed: string, int, bigint, boolean"),
@@ -117,6 +134,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a bare number": (lambda: m.Tumbling(length=60), "length", "valid string"),
     "a timedelta": (lambda: m.Tumbling(length=timedelta(hours=1)), "length", "valid string"),
     "more time than there is": (lambda: m.Tumbling(length=f"{10**12} days"), "length", "at most"),
+    "a horizon before Kafka's time": (lambda: m.Dedup("id", "36500 days"), "horizon", "at most 3660 days"),
+    "a window of a century": (lambda: m.Tumbling("36500 days"), "length", "at most 3660 days"),
+    "a slide of a century": (lambda: m.Sliding("1 day", "999999 hours"), "slide", "at most 3660 days"),
+    "the last century": (lambda: rollup(last="36500 days"), "last", "at most 3660 days"),
+    "fresh within a century": (lambda: pipeline(fresh_within="3661 days"), "fresh_within", "at most 3660 days"),
+    "a batch in a century": (lambda: pipeline(batch_within="87841 hours"), "batch_within", "at most 3660 days"),
     "a slide that does not divide": (lambda: m.Sliding("10 minutes", "3 minutes"), "slide", "must divide the length"),
     "a slide above the length": (lambda: m.Sliding("1 minute", "2 minutes"), "slide", "must divide the length"),
     "101 windows": (lambda: m.Sliding("101 seconds", "1 second"), "slide", "allowed: at most 100"),
@@ -161,6 +184,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a rollup by what the view has not": (lambda: rollup(keys=("kind",)), "rollups[by].keys", "allowed: id, events"),
     "a rollup of what the view has not": (lambda: rollup(m.Max("n", "at")), "rollups[by].measures[n].of", "id, events"),
     "a sum of texts in a rollup": (lambda: rollup(Sum("n", "id")), "rollups[by].measures[n].of", "id is no number"),
+    "a rollup by lists": (lambda: rolled_list(Count("n"), keys=("top",)), "rollups[by].keys", "allowed: n"),
+    "a sum of lists": (lambda: rolled_list(Sum("s", "top")), "rollups[by].measures[s].of", "top is no number"),
+    "the least list": (lambda: rolled_list(m.Min("s", "top")), "rollups[by].measures[s].of", "has no order"),
     "a rollup named as a view": (lambda: rollup(name="v"), "views and rollups", "v named twice"),
     "a rollup of an alert without measures": (
         lambda: alerting((m.Rollup("by", "a", ()),)),
@@ -178,6 +204,23 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "the least flag of a rollup": (lambda: rolled_flag(m.Min), "rollups[by].measures[n].of", "boolean, which has no"),
     "a sum of what an alert is": (lambda: rolled_alert(Sum), "rollups[by].measures[n].of", "alert is no number"),
     "the most of what an alert is": (lambda: rolled_alert(m.Max), "rollups[by].measures[n].of", "is boolean"),
+    "32 keys": (lambda: view(keys=many(32)), "keys", "32 columns; allowed: at most 31"),
+    "a window and 30 keys": (lambda: view(keys=(*many(30), m.Tumbling("1 day"))), "keys", "at most 31"),
+    "an alert by 31 keys": (lambda: alert(keys=many(31)), "keys", "at most 31"),
+    "301 measures": (lambda: view(*map(Count, many(301))), "keys and measures", "301 columns; allowed: at most 300"),
+    "301 latest columns": (lambda: view(m.Latest(many(301), by="at")), "keys and measures", "at most 300"),
+    "101 variances": (
+        lambda: view(*(m.Variance(f"v{name}", name) for name in many(101))),
+        "keys and states",
+        "303 columns; allowed: at most 300",
+    ),
+    "an alert of 301 columns": (lambda: alert(columns=many(296)), "keys and columns", "301 columns; allowed"),
+    "a rollup of 301 measures": (lambda: rollup(*map(Count, many(301))), "keys and measures", "at most 300"),
+    "1501 states": (
+        lambda: pipeline(columns=(*COLUMNS, *(Column(name, "int") for name in many(1499))), views=summed(many(1499))),
+        "views",
+        "1501 keys and states; allowed: at most 1500",
+    ),
     "an alert without keys": (lambda: alert(keys=()), "keys", "at least 1 item"),
     "an alert by windows": (lambda: alert(keys=(m.Tumbling("1 day"),)), "keys", "valid string"),
     "an alert that shows nothing": (lambda: alert(columns=()), "columns", "at least 1 item"),
@@ -214,7 +257,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "an unknown event id": (lambda: pipeline(dedup=m.Dedup("key", "1 hour")), "dedup.id", "allowed: id, at,"),
     "an optional event id": (lambda: pipeline(dedup=m.Dedup("note", "1 hour")), "dedup.id", OPTIONAL),
     "two lake tables of a name": (lambda: pipeline(lake=(LakeTable("a"), LakeTable("a"))), "lake", "a named twice"),
-    "a lake table named bronze": (lambda: lake("bronze"), "lake[bronze].name", "choose another name"),
+    "a lake table named bronze": (lambda: lake("bronze"), "lake[bronze].name", "another name. Taken: bronze, ids"),
     "a lake table named quarantine": (lambda: lake("quarantine"), "lake[quarantine].name", "choose another name"),
     "a lake table named ids": (lambda: lake("ids"), "lake[ids].name", "choose another name"),
     "a lake table named as a copy": (lambda: lake("serving_v"), "lake[serving_v].name", "choose another name"),
@@ -337,6 +380,7 @@ def test_history_may_be_one_file_or_a_pattern() -> None:
 def test_a_duration_is_read_in_its_unit() -> None:
     assert [span(f"90 {unit}s").total_seconds() for unit in ("second", "minute", "hour")] == [90, 5400, 324_000]
     assert span("1 day") == span("24 hours") == timedelta(days=1)
+    assert span("3660 days") == timedelta(days=3660)
 
 
 def test_the_digits_of_a_type_are_its_precision_and_scale() -> None:
