@@ -37,7 +37,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 EXPECTED = (
     CatalogError, LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing,
-    TopicRemade, WeakPassword, FileNotFoundError, KafkaError, ValidationError, psycopg2.OperationalError,
+    TopicRemade, WeakPassword, pipelines.WrongDefinition, FileNotFoundError, KafkaError, ValidationError,
+    psycopg2.OperationalError,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import psycopg2.extras
 
 from app.databases import apply_migrations, make_roles
 from app.model import Pipeline
-from app.pipelines import names, select
+from app.pipelines import WrongDefinition, names, select
 from app.postgres import Connection, Role, connect
 from app.relations import relations
 from app.rollups import Served, served
@@ -115,18 +115,26 @@ def _refuse_taken(cursor: Any, relation: Served) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        pipelines = select([])
+    except WrongDefinition as error:
+        sys.exit(f"Error: {error}")
     at = settings()
     make_roles(at)
     apply_migrations(at)
     connection = connect(at, Role.MIGRATE)
+    refused = []
     try:
-        for pipeline in select([]):
-            if register(connection, pipeline):
-                logger.info("%s: definition %s registered", pipeline.name, pipeline.fingerprint)
-    except NameTaken as error:
-        sys.exit(f"Error: {error}")
+        for pipeline in pipelines:
+            try:
+                if register(connection, pipeline):
+                    logger.info("%s: definition %s registered", pipeline.name, pipeline.fingerprint)
+            except NameTaken as error:
+                refused.append(f"Error: {error}")
     finally:
         connection.close()
+    if refused:
+        sys.exit("\n".join(refused))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ if __name__ == "__main__":
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
-from app.pipelines import select
+from app.pipelines import WrongDefinition, select
 from app.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -56,12 +56,12 @@ def create_topic(bootstrap_servers: str, name: str, partitions: int) -> None:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    for pipeline in select(sys.argv[1:]):
-        try:
+    try:
+        for pipeline in select(sys.argv[1:]):
             create_topic(settings().kafka_bootstrap_servers, pipeline.topic.name, pipeline.topic.partitions)
-        except TopicDiffers as error:
-            sys.exit(f"Error: {error}")
-        logger.info("topic %s: %d partitions", pipeline.topic.name, pipeline.topic.partitions)
+            logger.info("topic %s: %d partitions", pipeline.topic.name, pipeline.topic.partitions)
+    except (TopicDiffers, WrongDefinition) as error:
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

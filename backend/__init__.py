@@ -37,9 +37,8 @@ def create_app(settings: Settings | None = None) -> OpenAPI:
     guard.init_app(app, at)
     database.init_app(app, at)
     lake.init_app(app, at)
-    for part in (metrics, health, freshness, pipelines, quarantine):
+    for part in (metrics, health, freshness, pipelines, quarantine, events):
         app.register_api(part.blueprint())
-    app.register_api(events.blueprint(rule.rule for rule in app.url_map.iter_rules()))
     return app
 
 

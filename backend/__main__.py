@@ -8,6 +8,7 @@ from types import FrameType
 from pydantic import ValidationError
 from waitress import create_server
 
+from app.pipelines import WrongDefinition
 from app.settings import settings
 from backend import close, create_app
 from backend.database import POOL_SIZE
@@ -32,7 +33,7 @@ def main() -> int:
         server = create_server(
             app, host=at.api_host, port=at.api_port, threads=POOL_SIZE + REQUESTS, outbuf_high_watermark=AHEAD
         )
-    except ValidationError as error:
+    except (ValidationError, WrongDefinition) as error:
         logger.error("%s", error)
         return 1
     except OSError as error:

@@ -1,6 +1,6 @@
 """The newest events of the Parquet tables, at the endpoints that their pipelines declare, read through HiveServer2."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
@@ -44,36 +44,26 @@ class EventsMeta(Status):
     truncated: bool = Field(description="Whether there are more")
 
 
-def blueprint(taken: Iterable[str]) -> APIBlueprint:
-    """The endpoints of all pipelines, beside the paths that are taken.
-
-    Raises:
-        ValueError: two of them, or one of the API's own, have the same name.
-    """
-    own = frozenset(taken)
-    endpoints: dict[str, Endpoint] = {}
-    for pipeline in select([]):
-        for table in pipeline.parquet_tables:
-            if table.endpoint is None:
-                continue
-            path = f"/{table.endpoint}"
-            if path in own or path in endpoints:
-                raise ValueError(
-                    f"{pipeline.name}: lake[{table.name}].endpoint: {table.endpoint} is taken; choose another name"
-                )
-            answered = _answer(pipeline, table)
-            endpoints[path] = Endpoint(path, _page(pipeline, table), answered, _parameters(pipeline, table))
-    return routes.blueprint("events", TAG, *endpoints.values())
+def blueprint() -> APIBlueprint:
+    """The endpoints of all pipelines."""
+    endpoints = [
+        Endpoint(f"/{table.endpoint}", _page(pipeline, table), _answer(pipeline, table), _parameters(pipeline, table))
+        for pipeline in select([])
+        for table in pipeline.parquet_tables
+        if table.endpoint is not None
+    ]
+    return routes.blueprint("events", TAG, *endpoints)
 
 
 def _parameters(pipeline: Pipeline, table: LakeTable) -> type[Asked]:
     types = {name: kind.partition("(")[0] for name, kind in columns(pipeline, table)}
     fields: dict[str, Any] = {}
-    for one in table.filters:
+    for place, one in enumerate(table.filters):
         if isinstance(one, AtLeast):
-            fields[one.name] = (TYPES[types[one.of]] | Absent, absent(f"The least `{one.of}`"))
+            name, of, said = one.name, one.of, f"The least `{one.of}`"
         else:
-            fields[one] = (TYPES[types[one]] | Absent, absent(f"Only events whose `{one}` is this"))
+            name, of, said = one, one, f"Only events whose `{one}` is this"
+        fields[f"filter_{place}"] = (TYPES[types[of]] | Absent, absent(said, name))  # as a model has names of its own
     return create_model(f"{table.endpoint}_asked", __base__=Asked, **fields)
 
 
@@ -134,9 +124,10 @@ def newest(cursor: Any, pipeline: Pipeline, table: LakeTable, most: int, asked: 
 def _conditions(pipeline: Pipeline, table: LakeTable, asked: Asked) -> tuple[list[str], dict[str, str] | None]:
     """What the filters ask, in SQL, and the values of its parameters as texts."""
     types, conditions, values = dict(columns(pipeline, table)), [], {}
+    asked_for = asked.model_dump(exclude_none=True, by_alias=True)
     for one in table.filters:
         name, of, sign = (one.name, one.of, ">=") if isinstance(one, AtLeast) else (one, one, "=")
-        if (given := getattr(asked, name)) is not None:
+        if (given := asked_for.get(name)) is not None:
             kind = types[of]
             if kind.startswith("decimal"):
                 kind = "decimal(38,18)"  # the column's would round

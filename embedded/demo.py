@@ -200,8 +200,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     ports = Ports(**{server: getattr(asked, f"{server}_port") for server in PORTS})
-    pipelines = declared.select(asked.pipelines)
     try:
+        pipelines = declared.select(asked.pipelines)
         ports.require()
         interval = SPEED_INTERVAL_ONCE if asked.once else SPEED_INTERVAL
         with Stack(asked.data, ports, pipelines, interval, bounded=asked.once) as stack:

@@ -16,6 +16,7 @@ from app.databases import apply_migrations, make_roles
 from app.log import log
 from app.migrate import NameTaken, register
 from app.model import Pipeline
+from app.pipelines import WrongDefinition
 from app.postgres import Connection, Role, connect
 from app.settings import Settings
 from app.topics import TopicDiffers, create_topic
@@ -26,7 +27,7 @@ from embedded.process import LOCALHOST, Server, ServerError, Service, accepts_co
 from embedded.spark import SparkJob, command
 from producers.each import commands
 
-EXPECTED = (NameTaken, ServerError, TopicDiffers)  # errors that say what to do
+EXPECTED = (NameTaken, ServerError, TopicDiffers, WrongDefinition)  # errors that say what to do
 # What the stack keeps in its data folder.
 OWNED = ("kafka", "postgres", "secrets", "lake", "drops", "checkpoints", "logs", "positions")
 START_SECONDS = 300

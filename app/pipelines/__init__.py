@@ -5,6 +5,11 @@ import pkgutil
 from collections.abc import Iterable
 
 from app.model import Pipeline
+from app.readers import served_as
+
+
+class WrongDefinition(ValueError):
+    """A file of this folder holds no pipeline that can be run; the message names it."""
 
 
 def names() -> list[str]:
@@ -17,16 +22,45 @@ def load(name: str) -> Pipeline:
 
     Raises:
         KeyError: there is no such pipeline; the message lists those there are.
-        ValueError: the module has no PIPELINE of its own name.
+        WrongDefinition: the module has no PIPELINE of its own name, or cannot be imported.
     """
     if name not in names():
         raise KeyError(f"no pipeline is called {name!r}; there are: {', '.join(names())}")
-    pipeline = getattr(importlib.import_module(f"{__name__}.{name}"), "PIPELINE", None)
+    try:
+        pipeline = getattr(importlib.import_module(f"{__name__}.{name}"), "PIPELINE", None)
+    except Exception as error:
+        raise WrongDefinition(f"{_file(name)}: {error}") from error
     if not isinstance(pipeline, Pipeline) or pipeline.name != name:
-        raise ValueError(f"app/pipelines/{name}.py: expected PIPELINE = Pipeline(name={name!r}, …)")
+        raise WrongDefinition(f"{_file(name)}: expected PIPELINE = Pipeline(name={name!r}, …)")
     return pipeline
 
 
 def select(wanted: Iterable[str]) -> list[Pipeline]:
-    """The named pipelines, or all where none is named."""
-    return [load(name) for name in list(wanted) or names()]
+    """The named pipelines, or all where none is named.
+
+    Raises:
+        KeyError, WrongDefinition: as `load`; or, of all, two of them ask for one name.
+    """
+    if wanted := list(wanted):
+        return [load(name) for name in wanted]
+    found = [load(name) for name in names()]
+    _refuse_shared(found)
+    return found
+
+
+def _refuse_shared(pipelines: Iterable[Pipeline]) -> None:
+    """Refuses a view `c` of pipeline `a_b` where pipeline `a` has a view `b_c`, and an endpoint that another has."""
+    owners: dict[str, str] = {}
+    for pipeline in pipelines:
+        asked = {served_as(pipeline, view.name): f"view {view.name}" for view in pipeline.served}
+        asked |= {f"/{table.endpoint}": f"lake[{table.name}].endpoint" for table in pipeline.lake if table.endpoint}
+        for name, field in asked.items():
+            if name in owners:
+                raise WrongDefinition(
+                    f"{_file(pipeline.name)}: {field}: {name} is taken by {owners[name]}; choose another name"
+                )
+        owners |= dict.fromkeys(asked, _file(pipeline.name))
+
+
+def _file(name: str) -> str:
+    return f"app/pipelines/{name}.py"
