@@ -1,7 +1,7 @@
 """What all parts of a definition share: they are strict, have plain names, and name the field that is wrong."""
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, StringConstraints, model_validator
@@ -24,6 +24,22 @@ class Declared:
         names = [field.name for field in fields(cls)]
         named = dict(zip(names, given.args, strict=False))
         return ArgsKwargs(given.args[len(names) :], named | (given.kwargs or {}))
+
+
+def meaning(part: Any, left_out: Mapping[str, Iterable[str]]) -> Any:
+    """A part of a definition as plain data: of what kind it is, and each field that is not at its default.
+
+    So a field that is added later changes nothing as long as it is left at its default, and two kinds with the same
+    fields differ. `left_out`: by kind, the fields that say nothing.
+    """
+    if isinstance(part, tuple):
+        return [meaning(one, left_out) for one in part]
+    if not is_dataclass(part):
+        return part
+    kind = type(part).__name__
+    telling = [field for field in fields(part) if field.name not in left_out.get(kind, ())]
+    given = {field.name: getattr(part, field.name) for field in telling if getattr(part, field.name) != field.default}
+    return [kind, {name: meaning(value, left_out) for name, value in given.items()}]
 
 
 def known(names: Iterable[str], allowed: Iterable[str], field: str) -> None:

@@ -8,16 +8,15 @@ broker's timestamp of the message. All that a definition is written with can be 
 import hashlib
 import json
 import re
-from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from app import naming
 from app.charts import Bars, Chart, Columns, Histogram, Lines, Scatter, drawable
-from app.declared import STRICT, Name, known, unique
+from app.declared import STRICT, Name, known, meaning, unique
 from app.durations import Duration
 from app.events import ARRIVAL, Check, Column, Dedup, Derived, Example, HistoryFile, Topic
 from app.expressions import validate
@@ -32,7 +31,19 @@ __all__ = [
     "Topic", "Tumbling", "Variance", "View", "spread",
 ]  # fmt: skip
 
-SEMANTICS = 2  # raised when the same definition starts to mean another result: every version is then recomputed
+SEMANTICS = 2  # raised when the same definition, or a default, starts to mean another result: all is recomputed then
+# What takes no part in the fingerprint, by kind: it changes nothing of what is computed.
+LEFT_OUT = {
+    "Pipeline": (
+        "description", "history", "drops", "max_quarantined_percent", "fresh_within", "batch_within", "charts",
+        "examples",
+    ),
+    "Topic": ("partitions",),
+    "LakeTable": ("endpoint", "filters"),
+    "View": ("description",),
+    "Alert": ("description",),
+    "Rollup": ("description",),
+}  # fmt: skip
 MOST_STAGED = 1500  # columns of increments: a table of Postgres has at most 1600
 NUMBERS = r"int|bigint|decimal\(.*\)"
 ORDERED_TYPES = rf"{NUMBERS}|timestamp|date"
@@ -115,24 +126,7 @@ class Pipeline:
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hex digits that change when what the definition computes does: not with a description or a limit."""
-        plain = replace(
-            self,
-            description="",
-            topic=replace(self.topic, partitions=1),
-            history=(),
-            drops=False,
-            max_quarantined_percent=0,
-            charts=(),
-            lake=tuple(replace(table, endpoint=None, filters=()) for table in self.lake),
-            views=tuple(replace(view, description="") for view in self.views),
-            rollups=tuple(replace(rollup, description="") for rollup in self.rollups),
-        )
-        of_readers = dict.fromkeys(("fresh_within", "batch_within", "charts", "examples"), True)
-        left_out: Any = {**of_readers, "lake": {"__all__": {"filters"}}}
-        dumped = TypeAdapter(Pipeline).dump_python(plain, mode="json", exclude=left_out)
-        named = [[type(measure).__name__ for measure in view.measures] for view in self.views if isinstance(view, View)]
-        named += [[type(measure).__name__ for measure in rollup.measures] for rollup in self.rollups]
-        text = json.dumps([SEMANTICS, dumped, named], sort_keys=True)
+        text = json.dumps([SEMANTICS, meaning(self, LEFT_OUT)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @model_validator(mode="after")
