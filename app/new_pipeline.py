@@ -8,6 +8,7 @@ from string import Template
 from pydantic import TypeAdapter, ValidationError
 
 from app.declared import Name
+from app.naming import DATABASES, PAGES
 from app.options import parser
 
 FOLDER = Path(__file__).parent / "pipelines"
@@ -82,7 +83,7 @@ def write(name: str, folder: Path) -> Path:
             f"{name!r} cannot be the name of a pipeline: expected a small letter, then small letters, digits and "
             "underscores, at most 24 in all"
         ) from error
-    if iskeyword(name) or name in NOT_PRODUCERS:
+    if iskeyword(name) or name in (*NOT_PRODUCERS, *PAGES, *DATABASES):
         raise ValueError(f"{name!r} cannot be the name of a pipeline: it has a meaning already; choose another")
     path = folder / f"{name}.py"
     with path.open("x", encoding="utf-8") as file:

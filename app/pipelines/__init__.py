@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from functools import cache
 
 from app.model import Pipeline
 from app.readers import served_as
@@ -13,8 +14,16 @@ class WrongDefinition(ValueError):
 
 
 def names() -> list[str]:
-    """Names of all pipelines, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """Names of all pipelines, in alphabetical order: those of the files that there were when this was first asked.
+
+    So what runs goes on with what it has begun with, while somebody writes a file.
+    """
+    return list(_found())
+
+
+@cache
+def _found() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
 def load(name: str) -> Pipeline:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 import app.model
 from app import new_pipeline, pipelines
+from app.naming import DATABASES, PAGES
 from app.new_pipeline import NOT_PRODUCERS, main
 from app.pipelines.transactions import PIPELINE
 
@@ -146,7 +147,7 @@ def test_what_is_written_shows_each_part_that_a_pipeline_has(home: Path) -> None
 @pytest.mark.parametrize(
     "name",
     ["", "Orders", "1st", "_a", "two words", "a-b", "a.b", "../a", "/a", "ü", "a\n", LONGEST + "a", "-x", "class",
-     *NOT_PRODUCERS],
+     *NOT_PRODUCERS, *PAGES, *DATABASES],
 )  # fmt: skip
 def test_a_bad_name_is_refused_and_nothing_is_written(
     written: Callable[..., Result], tmp_path: Path, name: str

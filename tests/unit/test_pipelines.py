@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ OTHER: dict[str, dict[str, Any]] = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in which pipelines are looked for too."""
     monkeypatch.setattr(pipelines, "__path__", [*pipelines.__path__, str(tmp_path)])
+    monkeypatch.setattr(pipelines, "_found", cache(pipelines._found.__wrapped__))
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -228,6 +230,16 @@ def test_no_name_selects_all_pipelines_and_names_select_in_their_order(folder: P
 
     assert [found.name for found in pipelines.select([])] == pipelines.names()
     assert [found.name for found in pipelines.select(["transactions", "aaa"])] == ["transactions", "aaa"]
+
+
+def test_a_file_that_is_written_while_a_process_runs_changes_nothing_in_it(folder: Path) -> None:
+    before = pipelines.select([])
+    (folder / "aaa.py").write_text("PIPELINE = Pipeline(\n")
+
+    assert pipelines.select([]) == before
+    assert pipelines.names() == [found.name for found in before]
+    with pytest.raises(KeyError, match="no pipeline is called 'aaa'"):
+        pipelines.load("aaa")
 
 
 def test_an_unknown_pipeline_is_refused_with_those_there_are() -> None:

@@ -12,9 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.model import LakeTable
 from app.pipelines.space import PIPELINE
-from app.settings import Settings
 from backend import close, create_app, events
 from backend.events import Asked
 from backend.status import Status
@@ -229,20 +227,6 @@ def test_of_a_table_only_the_date_that_is_asked_for_is_read() -> None:
 def test_what_is_no_date_is_put_into_no_statement() -> None:
     with pytest.raises(ValueError, match="Invalid isoformat string"):
         dates_read(Asked(), "2026-01-01') OR (1=1")
-
-
-@pytest.mark.parametrize("taken", ["pipelines", "healthz", "objects"])
-def test_an_endpoint_that_is_taken_is_refused_with_its_pipeline(database: Settings, taken: str) -> None:
-    tables = (
-        LakeTable("one", format="parquet", endpoint="objects"),
-        LakeTable("two", format="parquet", endpoint=taken),
-    )
-    pipeline = replace(PIPELINE, lake=tables)
-    with (
-        patch("backend.events.select", return_value=[pipeline]),
-        pytest.raises(ValueError, match=rf"space: lake\[two\].endpoint: {taken} is taken"),
-    ):
-        create_app(database)
 
 
 def test_what_the_description_says_of_events_holds(stack: Stack, hive_server: HiveServer, sent: list[Any]) -> None:
