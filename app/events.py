@@ -21,6 +21,8 @@ EXAMPLES_ARRIVE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def _topic_name(value: str) -> str:
     if value in (".", ".."):
         raise ValueError(f"{value!r} is no name; Kafka refuses '.' and '..', choose another name")
+    if value.startswith("__"):
+        raise ValueError(f"{value!r} is Kafka's own, as all that begin with __ are; choose another name")
     return value
 
 

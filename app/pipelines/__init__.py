@@ -58,9 +58,19 @@ def select(wanted: Iterable[str]) -> list[Pipeline]:
 
 
 def _refuse_shared(pipelines: Iterable[Pipeline]) -> None:
-    """Refuses a view `c` of pipeline `a_b` where pipeline `a` has a view `b_c`, and an endpoint that another has."""
+    """Refuses a view `c` of pipeline `a_b` where pipeline `a` has a view `b_c`, and an endpoint that another has.
+
+    And a topic that another declares in another way, or that Kafka takes for another: to it, '.' and '_' are the same.
+    """
     owners: dict[str, str] = {}
+    topics: dict[str, Pipeline] = {}
     for pipeline in pipelines:
+        first = topics.setdefault(pipeline.topic.name.replace(".", "_"), pipeline)
+        if first.topic != pipeline.topic:
+            raise WrongDefinition(
+                f"{_file(pipeline.name)}: topic: {pipeline.topic} is not {first.topic} of {_file(first.name)}, and "
+                "Kafka cannot have both; declare the same, or choose a name that differs in more than '.' and '_'"
+            )
         asked = {served_as(pipeline, view.name): f"view {view.name}" for view in pipeline.served}
         asked |= {f"/{table.endpoint}": f"lake[{table.name}].endpoint" for table in pipeline.lake if table.endpoint}
         for name, field in asked.items():

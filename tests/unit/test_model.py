@@ -126,6 +126,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "a topic with a blank": (lambda: m.Topic(name="a b", partitions=1), "name", "^[A-Za-z0-9._-]{1,200}$"),
     "a topic that is a folder": (lambda: m.Topic(".", 1), "name", "Kafka refuses '.' and '..'"),
     "a topic that is the folder above": (lambda: m.Topic("..", 1), "name", "Kafka refuses '.' and '..'"),
+    "a topic of Kafka's own": (lambda: m.Topic("__consumer_offsets", 50), "name", "is Kafka's own"),
     "no partition": (lambda: m.Topic("sales", partitions=0), "partitions", "greater than or equal to 1"),
     "1001 partitions": (lambda: m.Topic("sales", partitions=1001), "partitions", "less than or equal to 1000"),
     "an unknown unit": (lambda: m.Tumbling(length="2 fortnights"), "length", "second, minute, hour, day"),

@@ -296,6 +296,19 @@ def test_two_pipelines_may_read_one_topic(folder: Path) -> None:
     assert topics["aaa"] == topics["transactions"]
 
 
+@pytest.mark.parametrize(("name", "partitions"), [("iot_smartech", 4), ("iot.smartech", 3)])
+def test_a_topic_that_kafka_cannot_have_beside_anothers_is_refused_with_both_files(
+    folder: Path, name: str, partitions: int
+) -> None:
+    text = "from app.pipelines.transactions import *\nfrom dataclasses import replace\n"
+    text += f"PIPELINE = replace(PIPELINE, name='zzz', topic=Topic('{name}', {partitions}))\n"
+    (folder / "zzz.py").write_text(text)
+
+    said = rf"zzz\.py: topic: Topic\(name='{name}', partitions={partitions}\) is not .* of app/pipelines/sensors\.py"
+    with pytest.raises(WrongDefinition, match=said):
+        pipelines.select([])
+
+
 def test_an_endpoint_that_another_pipeline_has_is_refused_with_both_files(folder: Path) -> None:
     (folder / "zzz.py").write_text("from app.pipelines.space import *\n" + RENAMED.format("zzz"))
 
