@@ -212,7 +212,7 @@ def _finals(measure: Measure, pipeline: Pipeline) -> list[str]:
             pairs = f"({count}::numeric * ({count} - 1))"  # more than a bigint holds, from 3 * 10^9 values on
             final = _quotient(numerator, pairs, measure.states[2], pipeline)
         case TopN():
-            rows = f"SELECT jsonb_agg(item -> 'row') FROM jsonb_array_elements({names[0]}) AS item"
+            rows = f"SELECT jsonb_agg(_item -> 'row') FROM jsonb_array_elements({names[0]}) AS _item"
             final = f"({rows})"
         case Latest():
             return _row(f"{names[0]} -> 0", measure.states[0], pipeline)

@@ -93,7 +93,7 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
         for face in served(ledger.pipeline):
             cursor.execute(f"SELECT count(*) FROM {_kept('merged', face)}")
             (rows,) = cursor.fetchone()
-            cursor.execute(f"SELECT merged, recount FROM ({_differing(face, _kept('merged', face))}) AS row")
+            cursor.execute(f"SELECT _merged, _recount FROM ({_differing(face, _kept('merged', face))}) AS row")
             found = cursor.fetchall()
             views.add(face.view.name, rows, len(found), found[:SHOWN])
     forgotten = 0
@@ -140,7 +140,7 @@ def _forgotten(lake: Lake, ledger: Ledger, at: Instant) -> int:
         for relation, staged in zip(ledger.relations, ledger.staged_names(), strict=True):
             keys = " AND ".join(f'increment."{key}" = row."{key}"' for key in relation.keys) or "true"
             # A reading that counts twice can also keep an alert from changing where it would have.
-            missing = "false" if isinstance(relation.view, Alert) else "merged IS NULL"
+            missing = "false" if isinstance(relation.view, Alert) else "_merged IS NULL"
             cursor.execute(
                 f"SELECT FROM ({_differing(relation, _kept('merged', relation))}) AS row "
                 f"WHERE {missing} OR NOT EXISTS (SELECT FROM {staged} WHERE {keys})"
@@ -209,14 +209,14 @@ def _differing(relation: Served, merged: str) -> str:
     """The rows in which `merged` is not as the recount: their keys, and both sides as text."""
     if isinstance(relation, RolledUp):  # its keys may be null, so its rows are told apart by all they hold
         return (
-            f"SELECT merged::text AS merged, recount::text AS recount FROM {merged} AS merged "
-            f"FULL JOIN {_kept('recount', relation)} AS recount ON merged::text = recount::text "
-            "WHERE merged::text IS DISTINCT FROM recount::text"
+            f"SELECT _merged::text, _recount::text FROM {merged} AS _merged "
+            f"FULL JOIN {_kept('recount', relation)} AS _recount ON _merged::text = _recount::text "
+            "WHERE _merged::text IS DISTINCT FROM _recount::text"
         )
-    keys = "".join(f'coalesce(merged."{key}", recount."{key}") AS "{key}", ' for key in relation.view.identity)
-    same = " AND ".join(f'merged."{key}" = recount."{key}"' for key in relation.view.identity) or "true"
+    keys = "".join(f'coalesce(_merged."{key}", _recount."{key}") AS "{key}", ' for key in relation.view.identity)
+    same = " AND ".join(f'_merged."{key}" = _recount."{key}"' for key in relation.view.identity) or "true"
     return (
-        f"SELECT {keys}merged::text AS merged, recount::text AS recount "
-        f"FROM {merged} AS merged FULL JOIN {_kept('recount', relation)} AS recount ON {same} "
-        "WHERE merged::text IS DISTINCT FROM recount::text"
+        f"SELECT {keys}_merged::text, _recount::text "
+        f"FROM {merged} AS _merged FULL JOIN {_kept('recount', relation)} AS _recount ON {same} "
+        "WHERE _merged::text IS DISTINCT FROM _recount::text"
     )

@@ -60,11 +60,11 @@ def rows(schema: str, name: str, types: Mapping[str, str], question: Question, *
 
     `types` has the columns of the view, as pipelines call their types. Postgres writes the values: no digit is lost.
     """
-    found = table(name, *map(column, types), schema=schema).alias("found")
+    found = table(name, *map(column, types), schema=schema).alias("_found")
     values = found.c
     written = (_written(values[of], kind, as_json).label(of) for of, kind in types.items())
-    shaped = select(*written).correlate(found).lateral("shaped")
-    whole = cast(func.row_to_json(literal_column("shaped")), Text)
+    shaped = select(*written).correlate(found).lateral("_shaped")
+    whole = cast(func.row_to_json(literal_column("_shaped")), Text)
     conditions: list[ColumnElement[bool]] = [values[of] == value for of, value in question.equal.items()]
     if question.since:
         conditions.append(values[question.since[0]] >= question.since[1])

@@ -1,6 +1,7 @@
 """Names that a definition may have work in Spark, Delta, Hive, Parquet and Postgres; those that are taken do not."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from py4j.protocol import Py4JJavaError
@@ -9,18 +10,20 @@ from pyspark.errors import PySparkException
 from app import naming
 from app.external import create_database
 from app.model import Alert, Column, Count, Dedup, LakeTable, Latest, Max, Rollup, Sum, TopN, View
+from backend import close, create_app
+from tests.integration.backend.conftest import get
 from tests.integration.conftest import NOW, NewStack, Stack
 
 # Words of SQL, and what our statements and frames call things.
 KEYS = (
     "all", "and", "array", "as", "case", "change", "column", "end", "false", "from", "group", "index", "interval", "is",
-    "item", "kept", "key", "map", "merged", "offset", "order", "part", "partition", "row", "rows", "select", "table",
-    "timestamp", "user", "value",
+    "item", "kept", "key", "merged", "recount", "offset", "order", "part", "partition", "row", "rows", "select",
+    "table", "timestamp", "user", "value",
 )  # fmt: skip
 OTHERS = (
-    "layer", "limit", "sort", "after", "in", "increment", "increments", "like", "member", "message", "not", "null",
-    "old", "on", "or", "position", "segment", "source", "states", "struct", "topic", "true", "values", "version",
-    "view", "where",
+    "layer", "limit", "sort", "after", "shaped", "found", "in", "increment", "increments", "like", "member", "message",
+    "not", "null", "old", "on", "or", "position", "segment", "source", "states", "struct", "topic", "true", "values",
+    "version", "view", "where",
 )  # fmt: skip
 TYPES = dict.fromkeys((*KEYS, *OTHERS, "id"), "string") | {"when": "timestamp", "number": "int"}
 
@@ -51,6 +54,13 @@ def test_any_name_that_is_not_taken_works_everywhere(new_stack: NewStack) -> Non
     assert stack.rows(f'SELECT "order", change, "limit", sum FROM serving.{name}_by') == [("order", "change", 2, 3)]
     assert [row["from"] for row in stack.spark.sql(f"SELECT `from` FROM {name}.`all`").collect()] == ["from"] * 2
     assert [row["view"] for row in stack.spark.sql(f"SELECT view FROM {name}.`select`").collect()] == ["view"] * 2
+    with patch("app.pipelines.select", return_value=[stack.pipeline]):
+        api = create_app(stack.settings)
+    (row,) = get(api.test_client(), f"/pipelines/{name}/views/order", item="item", user="user", sort="-having").body[
+        "rows"
+    ]
+    close(api)
+    assert (row["shaped"], row["found"], row["having"], row["with"][0]["limit"]) == ("shaped", "found", 2, "limit")
     assert stack.verify().exact
 
 
