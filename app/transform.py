@@ -21,16 +21,12 @@ from app.durations import span
 from app.events import ARRIVAL, Derived
 from app.expressions import tolerant
 from app.gate import refusals
-from app.measures import POSITION, WHOLE_PRECISION, Digits, State, digits
+from app.measures import POSITION, Digits, State, digits
 from app.model import Alert, Column, Pipeline, View
 from app.parse import elements, excerpt
+from app.values import YEARS, in_years, typed
 
 Reasons = list[tuple[SparkColumn, SparkColumn | str]]  # conditions, of which one that is null does not hold
-EXACT = 2**53  # up to which a double, as which JSON readers take a number with a point, tells whole numbers apart
-YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
-    "timestamp": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
-    "date": ("0001-01-01", "9999-12-31"),
-}
 
 
 def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
@@ -38,14 +34,14 @@ def decode(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
 
     A quarantined one has no values and an excerpt of its text as `_value`, an accepted one no `_value`.
     """
-    typed = elements(raw, pipeline).withColumns({column.name: _typed(column) for column in pipeline.fields})
+    found = elements(raw, pipeline).withColumns({column.name: typed(column) for column in pipeline.fields})
     # A select of its own, or Spark would cast a text once for each limit.
-    typed = typed.withColumns({c.name: _in_years(c, F.col(c.name)) for c in pipeline.fields if c.type in YEARS})
+    found = found.withColumns({c.name: in_years(c, F.col(c.name)) for c in pipeline.fields if c.type in YEARS})
     cleaned = [column for column in pipeline.fields if column.clean is not None]
     made, unfit = _made({c: tolerant(c.clean or "", pipeline.types) for c in cleaned})
-    typed = typed.withColumns(made)
+    found = found.withColumns(made)
     decoded = [*_message_reasons(), *(pair for field in pipeline.fields for pair in _type_reasons(field)), *unfit]
-    clean = typed.withColumn("_reason", _first(decoded)).withColumns({c.name: _fit(c) for c in cleaned})
+    clean = found.withColumn("_reason", _first(decoded)).withColumns({c.name: _fit(c) for c in cleaned})
     made, unfit = _made({c: tolerant(c.expression, pipeline.types) for c in pipeline.derived})
     clean = clean.withColumns(made).withColumns({c.name: _fit(c) for c in pipeline.derived})
     computed: list[Column | Derived] = [*cleaned, *pipeline.derived]
@@ -81,7 +77,7 @@ def _made(expressions: Mapping[Any, str]) -> tuple[dict[str, SparkColumn], Reaso
 
 def _fit(column: Column | Derived) -> SparkColumn:
     """What an expression gave, as a value of its column; null where it is none."""
-    return _in_years(column, F.expr(f"try_cast(_made_{column.name} as {column.type})"))
+    return in_years(column, F.expr(f"try_cast(_made_{column.name} as {column.type})"))
 
 
 def _first(reasons: Reasons) -> SparkColumn:
@@ -89,56 +85,6 @@ def _first(reasons: Reasons) -> SparkColumn:
     if not reasons:
         return F.lit(None).cast("string")
     return reduce(lambda chain, pair: chain.when(*pair), reasons[1:], F.when(*reasons[0]))
-
-
-def _typed(column: Column) -> SparkColumn:
-    text = f"_text_{column.name}"
-    binary = f"cast({text} as binary)"  # a part of it costs a tenth of what a part of the text does
-    value, fit = text, "true"
-    if digits(column.type):
-        # A longer number, or a larger exponent, would be computed digit by digit.
-        short = f"not (contains({text}, 'e') or contains({text}, 'E')) or not {text} rlike '[eE][+-]?[0-9]{{4}}'"
-        fit = f"octet_length({text}) <= 100 and ({short})"
-    # Spark casts '12:30' to a timestamp of today and '2024' to one of January: only a full date is taken.
-    if column.type in ("timestamp", "date"):
-        fit = f"substr({binary}, 5, 1) = X'2D' and substr({binary}, 8, 1) = X'2D'"
-    if column.type == "date":
-        fit = f"octet_length({text}) = 10 and {fit}"
-    if column.type == "timestamp":
-        value = _without_utc(text, binary)
-    cast = f"try_cast({value} as {column.type})"
-    if column.type in WHOLE_PRECISION:
-        cast = f"coalesce({cast}, {_whole(text, column.type)})"
-    return F.expr(f"if({fit}, {cast}, null)")
-
-
-def _whole(text: str, column_type: str) -> str:
-    """A whole number that has a point or an exponent, as 1213.0; null where it is none, or too large to be exact."""
-    number = f"try_cast({text} as decimal(38,20))"
-    # In so few bytes, and without a negative exponent, no digit lies beyond the twentieth place.
-    exact = f"octet_length({text}) <= 21 and not {text} rlike '[eE]-' and abs({number}) <= {EXACT}"
-    return f"if({exact} and {number} = floor({number}), try_cast({number} as {column_type}), null)"
-
-
-def _without_utc(text: str, binary: str) -> str:
-    """A timestamp without its `+00:00`, where that can be cut off; it saves looking it up: a text without zone is UTC.
-
-    What is left must have no zone of its own. It has none if it ends in digits that follow a '.' in the 20th place: a
-    zone that began before would have the '.' in its name, and is as unknown with the end as without it.
-    """
-    rest = f"octet_length({text}) - 6"
-    first, last = f"substr({binary}, 20, 2)", f"substr({binary}, {rest}, 1)"
-    ends = f"{first} between X'2E30' and X'2E39' and {last} between X'30' and X'39'"
-    number = f"cast(substr({binary}, 21, {rest} - 20) as string)"
-    utc = f"endswith({text}, '+00:00') and {ends} and try_cast({number} as int) is not null"
-    return f"if({utc}, cast(substr({binary}, 1, {rest}) as string), {text})"
-
-
-def _in_years(column: Column | Derived, value: SparkColumn) -> SparkColumn:
-    if column.type not in YEARS:
-        return value
-    first, last = (F.lit(limit).cast(column.type) for limit in YEARS[column.type])
-    return F.when(value.between(first, last), value)
 
 
 def _message_reasons() -> Reasons:
