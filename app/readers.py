@@ -10,6 +10,14 @@ from app.naming import face
 
 MERGED = "merged"
 PARTS = ("batch", "speed")  # the layers that are merged, each with a schema of tables of its name
+REASON = 300  # characters of the first line of an error: the whole may be long, and stands in the log of the job
+# Each job that has stopped a pipeline, until the pipeline runs again.
+FAILURES = (
+    "SELECT pipeline, job, since, failed_at, failures AS times, "
+    "round(extract(epoch FROM greatest(clock_timestamp() - since, interval '0')), 3)::float8 AS seconds, "
+    f"left(substring(ltrim(reason, E' \\t\\n\\r') FROM E'[^\\n\\r]*'), {REASON}) AS reason, help, decision, retry_at "
+    "FROM serving.failure ORDER BY pipeline, job"
+)
 
 
 def served_as(pipeline: Pipeline, view: str, layer: str = MERGED) -> str:

@@ -53,9 +53,11 @@ def form() -> Form:
 
 
 def tag(stands: Iterable[Stand], sent: Form) -> str:
-    """What changes when an answer to the same question does: its boundary, or how it stands against the targets."""
+    """What changes when an answer to the same question does: boundary, standing against the targets, failures."""
     names = ("fingerprint", "version", "cut", "offsets", "freshness", "batch_late")
-    of = [[stand[name] for name in names] for stand in stands]
+    of = [
+        [*(stand[name] for name in names), [one | {"seconds": None} for one in stand["failures"]]] for stand in stands
+    ]
     return hashlib.sha256(json.dumps([sent, of]).encode()).hexdigest()[:32]
 
 

@@ -1,5 +1,6 @@
 """How fresh each pipeline is, against the targets that its definition names."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from flask import Response
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field, RootModel
 from app.pipelines import names
 from backend import answers, routes
 from backend.database import snapshot
+from backend.failures import Failure, failures, refused_since
 from backend.routes import Endpoint
 from backend.status import Standing, standings
 
@@ -30,6 +32,10 @@ class Fresh(BaseModel):
     batch_late: bool | None
     batch_seconds: float | None
     batch_within: float | None
+    version_refused_since: datetime | None = Field(
+        description="Since when the quality rule has refused the next version; null: it does not"
+    )
+    failures: list[Failure] = Field(description="The jobs that have stopped it; empty: none")
 
 
 UNKNOWN: dict[str, Any] = dict.fromkeys(Fresh.model_fields) | {"freshness": "unknown"}
@@ -44,8 +50,13 @@ def blueprint() -> APIBlueprint:
 
 
 def _freshness() -> Response:
-    """How fresh each pipeline is, against its targets."""
+    """How fresh each pipeline is, against its targets, and which jobs have stopped it."""
     with snapshot() as connection:
-        stands = standings(connection)
-    found = [stands.get(name, UNKNOWN | {"pipeline": name}) for name in names()]
+        stands, failed = standings(connection), failures(connection)
+    found = [
+        UNKNOWN | stands.get(name, {}) | {
+            "pipeline": name, "failures": failed[name], "version_refused_since": refused_since(failed[name])
+        }
+        for name in names()
+    ]  # fmt: skip
     return answers.whole([{name: row[name] for name in Fresh.model_fields} for row in found])

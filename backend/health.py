@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.pipelines import names
 from backend import routes
 from backend.database import snapshot
+from backend.failures import Stopped, failures
 from backend.problems import unavailable
 from backend.routes import Endpoint
 from backend.status import statuses
@@ -26,6 +27,9 @@ class Ready(Alive):
 
     pipelines: list[str]
     not_served: list[str] = Field(description="Defined, but not registered in this Postgres")
+    failed: list[Stopped] = Field(
+        description="Jobs that have stopped a pipeline; `/freshness` says why. What they had counted is served"
+    )
 
 
 def blueprint() -> APIBlueprint:
@@ -38,10 +42,17 @@ def _healthz() -> dict[str, Any]:
 
 
 def _readyz() -> dict[str, Any]:
-    """Whether Postgres answers, and which pipelines it serves."""
+    """Whether Postgres answers, which pipelines it serves, and which of them a job has stopped."""
     with snapshot() as connection:
-        registered = statuses(connection)
+        registered, failed = statuses(connection), failures(connection)
     served = [name for name in names() if name in registered]
     if not served:
         raise unavailable("no pipeline is served yet; run ./scripts/migrate")
-    return {"status": "ready", "pipelines": served, "not_served": [name for name in names() if name not in registered]}
+    return {
+        "status": "ready",
+        "pipelines": served,
+        "not_served": [name for name in names() if name not in registered],
+        "failed": [
+            {name: one[name] for name in Stopped.model_fields} for stopped in failed.values() for one in stopped
+        ],
+    }

@@ -12,7 +12,7 @@ from app.pipelines import select
 from backend import answers
 from backend.questions import identity
 from backend.routes import Endpoint
-from backend.status import Status, known
+from backend.status import Status, known, standings
 
 Drawn = Annotated[Chart, Field(discriminator="kind")]
 CHARTS: TypeAdapter[Any] = TypeAdapter(tuple[Drawn, ...])
@@ -63,7 +63,7 @@ def _index() -> Response:
 
     What a definition says needs no Postgres: without it, all are listed.
     """
-    stands = known() or {}
+    stands = known(standings) or {}
     return answers.whole([_declared(pipeline) | {"meta": stands.get(pipeline.name)} for pipeline in select([])])
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any, get_args
 
 from flask import Flask, Response, current_app, g
 from flask_openapi3 import APIBlueprint, Tag
@@ -10,8 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend import routes
+from backend.failures import Job, failures
 from backend.routes import Endpoint, called
-from backend.status import known
+from backend.status import known, standings
 
 TAG = Tag(name="state", description="How the stack is doing")
 GAUGES = {
@@ -36,11 +38,12 @@ class Pipelines(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("tidemark_postgres_up", "1 where Postgres answers")
         with self.app.app_context():
-            found = known()
-        up.add_metric([], found is not None)
+            read = known(lambda connection: (standings(connection), failures(connection)))
+        up.add_metric([], read is not None)
         yield up
-        if found is None:
+        if read is None:
             return
+        found, failed = read
         for name, meaning in GAUGES.items():
             gauge = GaugeMetricFamily(f"tidemark_{name}", meaning, labels=["pipeline"])
             for row in found.values():
@@ -53,6 +56,24 @@ class Pipelines(Collector):
                 for partition, offset in (held or {}).items():
                     offsets.add_metric([row["pipeline"], partition, layer], offset)
         yield offsets
+        yield from _stopped(failed)
+
+
+def _stopped(failed: dict[str, list[dict[str, Any]]]) -> Iterator[Metric]:
+    """Which jobs have stopped which pipelines, with a sample for each job and pipeline there is, and since when."""
+    labels = ["pipeline", "job"]
+    stopped = GaugeMetricFamily("tidemark_failed", "1 where a job has stopped a pipeline", labels=labels)
+    seconds = GaugeMetricFamily(
+        "tidemark_failed_seconds", "Seconds since a job has stopped a pipeline; /freshness says why", labels=labels
+    )
+    for name, rows in failed.items():
+        since = {row["job"]: row["seconds"] for row in rows}
+        for job in get_args(Job):
+            stopped.add_metric([name, job], job in since)
+            if job in since:
+                seconds.add_metric([name, job], since[job])
+    yield stopped
+    yield seconds
 
 
 def init_app(app: Flask) -> None:

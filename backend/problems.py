@@ -105,6 +105,11 @@ def _problem(error: HTTPException) -> Response:
 
 
 def _database_problem(error: DBAPIError) -> Response:
+    return _problem(of_database(error))
+
+
+def of_database(error: DBAPIError) -> HTTPException:
+    """The answer to an error of Postgres, which the log has whole."""
     logger.error("%s", error.orig)
     match error.orig:
         case psycopg2.errors.QueryCanceled():
@@ -117,8 +122,8 @@ def _database_problem(error: DBAPIError) -> Response:
         case psycopg2.OperationalError() | psycopg2.InterfaceError():
             detail = "Postgres does not answer; start it, then ask again"
         case _:
-            return _problem(InternalServerError("the API could not read the view; its log has the error of Postgres"))
-    return _problem(unavailable(detail))
+            return InternalServerError("the API could not read the view; its log has the error of Postgres")
+    return unavailable(detail)
 
 
 def _busy(error: PoolTimeout) -> Response:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from flask import Response
+from flask import Response, json
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from app.model import QUARANTINE
 from app.pipelines import load, names
@@ -13,6 +14,7 @@ from app.readers import served_as
 from backend import answers, routes
 from backend.database import snapshot
 from backend.lake import lake
+from backend.problems import of_database
 from backend.routes import Endpoint
 from backend.status import Status, standings, status
 from backend.values import WHOLE, Absent, Text, absent
@@ -31,11 +33,19 @@ class Reason(BaseModel):
     events: int
 
 
+class NotCounted(BaseModel):
+    """A pipeline whose quarantine could not be read, and why."""
+
+    pipeline: str
+    detail: str
+
+
 class Reasons(BaseModel):
     """Of all pipelines that are served."""
 
     meta: list[Status] = Field(description="Where each of them stands")
     rows: list[Reason]
+    not_counted: list[NotCounted] = Field(description="Pipelines that `rows` lacks, as their view cannot be read")
 
 
 class Asked(BaseModel):
@@ -85,12 +95,25 @@ def _reasons() -> Response:
         stands = standings(connection)
         if answer := answers.held("application/json", *stands.values()):
             return answer
-        found = [
-            {"pipeline": name, "reason": reason, "events": events}
-            for name in stands
-            for reason, events in connection.execute(text(COUNTS.format(served_as(load(name), QUARANTINE.name))))
-        ]
-    return answers.listed([*stands.values()], found, *stands.values())
+        found, not_counted = [], []
+        for name in stands:
+            try:
+                found += _counts(connection, name)
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+                not_counted.append({"pipeline": name, "detail": of_database(error).description})
+    body = {"meta": [*stands.values()], "rows": found, "not_counted": not_counted}
+    if not_counted:
+        return answers.whole(body)  # without an ETag: when the view can be read again, the boundary may be the same
+    return answers.made(json.dumps(body), "application/json", {}, *stands.values())
+
+
+def _counts(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """The reasons of one pipeline. Where its view fails, the transaction can read those of the others."""
+    with connection.begin_nested():
+        rows = connection.execute(text(COUNTS.format(served_as(load(name), QUARANTINE.name))))
+        return [{"pipeline": name, "reason": reason, "events": events} for reason, events in rows]
 
 
 def _samples(asked: Asked) -> Response:

@@ -1,7 +1,8 @@
 """The boundary that an answer was read at, and how it stands against the targets that the definition names."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, text
@@ -11,8 +12,10 @@ from app.durations import span
 from app.model import Pipeline
 from app.pipelines import select
 from backend.database import snapshot
+from backend.failures import Failure, failures
 from backend.problems import unavailable
 
+Read = TypeVar("Read")
 Standing = Literal["ok", "warn", "error"]
 ERROR_AFTER = 3  # times its target: what is older is an error
 # Null where there is no moment: greatest() alone would pass over it, and say that it is now.
@@ -58,11 +61,13 @@ class Status(BaseModel):
     )
     written_at: datetime | None = Field(description="All that the log held then is in the Parquet tables")
     written_seconds: float | None = Field(description="Since then; null: nothing is written yet")
+    failures: list[Failure] = Field(description="The jobs that have stopped it; empty: none")
 
 
 def statuses(connection: Connection) -> dict[str, dict[str, Any]]:
-    """The row of `serving.status` of each pipeline by name, and how old it is."""
-    return {row["pipeline"]: dict(row) for row in connection.execute(STATUS).mappings()}
+    """The row of `serving.status` of each pipeline by name, how old it is, and which jobs have stopped the pipeline."""
+    rows, failed = connection.execute(STATUS).mappings(), failures(connection)
+    return {row["pipeline"]: dict(row) | {"failures": failed.get(row["pipeline"], [])} for row in rows}
 
 
 def status(connection: Connection, pipeline: Pipeline) -> dict[str, Any]:
@@ -83,11 +88,11 @@ def standings(connection: Connection) -> dict[str, dict[str, Any]]:
     return {one.name: judged(one, rows[one.name]) for one in select([]) if one.name in rows}
 
 
-def known() -> dict[str, dict[str, Any]] | None:
-    """The same, all at one instant; None where Postgres does not answer."""
+def known(read: Callable[[Connection], Read]) -> Read | None:
+    """What is read at one instant; None where Postgres does not answer."""
     try:
         with snapshot() as connection:
-            return standings(connection)
+            return read(connection)
     except (SQLAlchemyError, OSError):
         return None
 

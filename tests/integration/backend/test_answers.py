@@ -215,4 +215,4 @@ def test_when_all_connections_are_in_use_the_answer_is_a_503(app: Flask, monkeyp
 
 
 def test_ready_when_every_pipeline_is_served(client: FlaskClient) -> None:
-    assert get(client, "/readyz").body == {"status": "ready", "pipelines": names(), "not_served": []}
+    assert get(client, "/readyz").body == {"status": "ready", "pipelines": names(), "not_served": [], "failed": []}

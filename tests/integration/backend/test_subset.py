@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,8 +15,10 @@ from app.postgres import Role, connect
 from app.settings import Settings
 from backend import close, create_app
 from tests.integration.backend.conftest import Layers, get
+from tests.integration.failing import stopped
 
 SERVED = ["housing", "space"]
+HIDE = "UPDATE tidemark.segment SET segment = -segment WHERE pipeline = 'space'"  # done twice, it is undone
 REST = [name for name in names() if name not in SERVED]
 
 
@@ -45,7 +48,8 @@ def client(empty: Settings) -> Iterator[FlaskClient]:
 
 
 def test_it_is_ready_for_those_that_are_served(client: FlaskClient) -> None:
-    assert get(client, "/readyz").body == {"status": "ready", "pipelines": SERVED, "not_served": REST}
+    served = {"status": "ready", "pipelines": SERVED, "not_served": REST, "failed": []}
+    assert get(client, "/readyz").body == served
 
 
 def test_the_freshness_of_the_others_is_unknown(client: FlaskClient) -> None:
@@ -85,14 +89,49 @@ def test_the_endpoints_of_the_others_say_what_to_do(client: FlaskClient) -> None
     assert get(client, "/pipelines/space/views/quarantine").status == 200
 
 
-def test_a_view_that_is_gone_is_an_error_where_its_pipeline_is_served(client: FlaskClient, empty: Settings) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "mend", "detail"),
+    [
+        (
+            "ALTER VIEW serving.space_quarantine RENAME TO gone",
+            "ALTER VIEW serving.gone RENAME TO space_quarantine",
+            "no such view",
+        ),
+        (HIDE, HIDE, "needs the segments after"),
+    ],
+    ids=["its view is gone", "increments are gone"],
+)
+def test_a_pipeline_that_cannot_be_read_is_named_and_the_others_are_counted(
+    client: FlaskClient, empty: Settings, spoil: str, mend: str, detail: str
+) -> None:
+    for pipeline in select(SERVED):
+        Layers(empty).count(pipeline, quarantine=[{"reason": "not_json", "count": 1}])
+    tag, whole = client.get("/quarantine").headers["ETag"], get(client, "/quarantine").body
     with closing(connect(empty, Role.MIGRATE)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        cursor.execute("ALTER VIEW serving.space_quarantine RENAME TO gone")
+        cursor.execute(spoil)
         try:
-            failed = get(client, "/quarantine")
+            found = client.get("/quarantine")
         finally:
-            cursor.execute("ALTER VIEW serving.gone RENAME TO space_quarantine")
+            cursor.execute(mend)
 
-    assert failed.status == 503
-    assert "no such view" in failed.body["detail"]
+    lacking: Any = found.json
+    (missing,) = lacking["not_counted"]
+    assert missing["pipeline"] == "space"
+    assert detail in missing["detail"]
+    assert [one["pipeline"] for one in lacking["meta"]] == SERVED
+    assert lacking["rows"] == [one for one in whole["rows"] if one["pipeline"] == "housing"] != []
+    assert "ETag" not in found.headers  # the boundary is the same when it can be read again, and the answer is another
+    again = get(client, "/quarantine").body
+    assert (again["rows"], again["not_counted"]) == (whole["rows"], [])
+    assert client.get("/quarantine", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_one_that_is_not_served_is_named_where_a_job_has_stopped_it(client: FlaskClient, empty: Settings) -> None:
+    with stopped(empty, REST[0], "streaming"):
+        (named,) = get(client, "/readyz").body["failed"]
+        found = {one["pipeline"]: one for one in get(client, "/freshness").body}
+
+    assert named["pipeline"] == REST[0]
+    assert found[REST[0]]["freshness"] == "unknown"
+    assert [one["job"] for one in found[REST[0]]["failures"]] == ["streaming"]
