@@ -1,15 +1,15 @@
-"""The streaming job has looked at every pipeline's log, since it started and of late, and committed all it found."""
+"""The streaming job has looked at a pipeline's log, since it started and of late, and committed all it found."""
 
 from app.settings import Settings
 from cluster.health import run
-from cluster.health.pipelines import require_none
+from cluster.health.pipelines import Asked, require_one
 
 OLD = 120  # seconds
 
 
 def check(at: Settings) -> None:
     old = "coalesce(fresh_at < greatest(now() - make_interval(secs => %(old)s), %(started)s), true)"
-    require_none(at, "fresh_at", old, OLD, "not looked at since")
+    require_one(at, Asked("streaming", old, OLD, "fresh_at", "not looked at since"))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 
 import pytest
 import requests
@@ -17,8 +15,7 @@ from werkzeug.serving import make_server
 from app import pipelines
 from app.settings import Settings
 from backend import close, create_app
-from cluster.health import Unhealthy, batch, dashboard, kafka, producers, streaming
-from cluster.health import pipelines as asked
+from cluster.health import Unhealthy, dashboard, kafka, producers
 from dashboard.api import ApiError
 from embedded.process import Server, accepts_connections, free_port
 from tests.integration.conftest import Stack, event
@@ -39,29 +36,6 @@ def test_the_producers_are_healthy_while_what_they_send_arrives(
     monkeypatch.setattr(producers, "OLD", 0)
     with pytest.raises(Unhealthy):
         producers.check(at)
-
-
-def test_a_job_that_has_just_started_is_not_judged_by_what_the_one_before_it_did(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def blamed(job: ModuleType) -> bool:
-        try:
-            job.check(stack.settings)
-        except Unhealthy as error:  # the pipelines of other tests are named too
-            return stack.pipeline.name in str(error)
-        return False
-
-    stack.send(event("1"))
-    stack.count_everything()
-    assert not blamed(streaming)
-    assert not blamed(batch)
-    monkeypatch.setattr(batch, "RUN", -3600)  # the version is older than it may be
-    assert blamed(batch)
-
-    monkeypatch.setattr(asked, "started", lambda: datetime.now(UTC) + timedelta(hours=1))
-
-    assert blamed(streaming)
-    assert not blamed(batch)
 
 
 @pytest.fixture

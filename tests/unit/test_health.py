@@ -10,16 +10,17 @@ import pytest
 
 from app.settings import HOME, Settings
 from cluster.health import batch, started
+from cluster.health.pipelines import Asked
 
 
 def test_a_batch_that_runs_seldom_may_be_as_old_as_the_pause_and_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(batch, "require_none", lambda *question: asked.extend(question))
+    asked: list[Asked] = []
+    monkeypatch.setattr(batch, "require_one", lambda _, question: asked.append(question))
     monkeypatch.setenv("BATCH_EVERY", "86400")
 
     batch.check(Settings(_env_file=None))
 
-    assert 86400 + 3600 in asked
+    assert [one.old for one in asked] == [86400 + 3600]
 
 
 def test_a_container_is_as_old_as_its_first_process() -> None:

@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
-from app.databases import apply_migrations, make_roles
 from app.migrate import register
 from app.pipelines import load, names, select
 from app.postgres import Role, connect
 from app.settings import Settings
 from backend import close, create_app
 from tests.integration.backend.conftest import Layers, get
+from tests.integration.databases import another_database
 from tests.integration.failing import stopped
 
 SERVED = ["housing", "space"]
@@ -25,13 +24,7 @@ REST = [name for name in names() if name not in SERVED]
 @pytest.fixture(scope="module")
 def empty(database: Settings) -> Settings:
     """A database that has been migrated and knows no pipeline."""
-    with closing(connect(database, database.pg_admin)) as admin, admin.cursor() as cursor:
-        admin.autocommit = True
-        cursor.execute("CREATE DATABASE subset")
-    at = database.model_copy(update={"pg_url": urlsplit(database.pg_url)._replace(path="/subset").geturl()})
-    make_roles(at)
-    apply_migrations(at)
-    return at
+    return another_database(database, "subset")
 
 
 @pytest.fixture(scope="module")
