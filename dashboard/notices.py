@@ -1,5 +1,8 @@
 """What the pages say of how old something is, and of what is missing: each time with the command that helps."""
 
+import re
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -8,7 +11,11 @@ from dashboard.shared import Reading
 from dashboard.sources import Sources
 
 # A sign, a word and a colour for each standing of the API, the best first: the colour is never the only one.
-SIGNS = {"ok": ("●", "fresh", "green"), "warn": ("▲", "late", "orange"), "error": ("■", "stale", "red")}
+SIGNS = {
+    "ok": ("●", "fresh", "green"), "warn": ("▲", "late", "orange"), "error": ("■", "stale", "red"),
+    "failed": ("✖", "failed", "red"),
+}  # fmt: skip
+MARKUP = re.compile(r"[!-/:-@\[-`{-~]")  # what Streamlit may take for Markdown unless a backslash is before it
 
 
 def age(seconds: float | None) -> str:
@@ -24,9 +31,11 @@ def duration(seconds: float) -> str:
 
 
 def standing(status: Reading) -> str:
-    """ok, warn or error: what the API says of the layers, unless that cannot be read any more."""
+    """ok, warn, error or failed: what the API says of the layers, unless that cannot be read any more."""
     if status.error or status.value is None:
         return "error"
+    if status.value["failures"]:
+        return "failed"
     return "warn" if _only_batch_is_late(status.value) else str(status.value["freshness"])
 
 
@@ -37,9 +46,22 @@ def said(status: Reading) -> str:
         return f"{sign} unknown"
     if status.error:
         return f"{sign} not read for {duration(status.seconds)}"
+    if status.value["failures"]:
+        return f"{sign} {' · '.join(_stopped(one) for one in status.value['failures'])}"
     if _only_batch_is_late(status.value):
         return f"{sign} batch {word} · published {age(status.value['batch_seconds'])}"
     return f"{sign} {word} · {age(status.value['freshness_seconds'])}"
+
+
+def _stopped(failure: dict[str, Any]) -> str:
+    """Which job failed, or that a version is refused, and since when."""
+    what = "version refused" if _refused(failure) else f"{failure['job']} failed"
+    return f"{what} {age(failure['seconds'])}"
+
+
+def _refused(failure: dict[str, Any]) -> bool:
+    """Whether the quality rule refuses the next version of the pipeline."""
+    return bool(failure["job"] == "batch" and failure["decision"] == "quarantined")
 
 
 def _only_batch_is_late(stand: dict[str, Any]) -> bool:
@@ -56,8 +78,36 @@ def badge(status: Reading) -> str:
     return f":{SIGNS[standing(status)][2]}-badge[{said(status)}]"
 
 
+def plain(text: str) -> str:
+    """A text that is no Markdown."""
+    return MARKUP.sub(r"\\\g<0>", text)
+
+
+def stopped(name: str, failures: Iterable[dict[str, Any]]) -> None:
+    """Says which jobs have stopped a pipeline: since when, why, and the command that helps."""
+    for one in failures:
+        what = "The next version is refused." if _refused(one) else f"The {one['job']} job has stopped it."
+        since = f"{datetime.fromisoformat(one['since']):%Y-%m-%d %H:%M:%S} UTC ({age(one['seconds'])})"
+        after = "It waits for a decision" if one["decision"] else f"Failed {one['times']:,} times, it is tried again"
+        st.error(
+            f"**{plain(name)}: {what}** Since {since}: {plain(one['reason'])}\n\n{after}. What helps: `{one['help']}`"
+        )
+
+
 def late(name: str, status: dict[str, Any]) -> None:
-    """Says which layer is behind its target, and what to start."""
+    """Says which job has failed, or which layer is behind its target, and what helps."""
+    stopped(name, status["failures"])
+    failed = {one["job"] for one in status["failures"]}
+    if "streaming" not in failed:
+        _speed_late(name, status)
+    if status["batch_late"] and "batch" not in failed:
+        st.warning(
+            f"**The batch is behind.** Version {status['version']} is of {age(status['batch_seconds'])}; the target is "
+            f"{duration(status['batch_within'])}. Publish another: `./scripts/submit batch {name}`"
+        )
+
+
+def _speed_late(name: str, status: dict[str, Any]) -> None:
     if status["freshness_seconds"] is None:
         st.info(
             f"Nothing has been counted yet. Start the speed layer, `./scripts/submit streaming {name}`, "
@@ -67,11 +117,6 @@ def late(name: str, status: dict[str, Any]) -> None:
         st.warning(
             f"**The speed layer is behind.** It counted last {age(status['freshness_seconds'])}; the target is "
             f"{duration(status['fresh_within'])}. See that it runs: `./scripts/submit streaming {name}`"
-        )
-    if status["batch_late"]:
-        st.warning(
-            f"**The batch is behind.** Version {status['version']} is of {age(status['batch_seconds'])}; the target is "
-            f"{duration(status['batch_within'])}. Publish another: `./scripts/submit batch {name}`"
         )
 
 
@@ -84,7 +129,7 @@ def empty(answer: dict[str, Any]) -> None:
     elif layer == "batch" and not meta["version"]:
         st.info(f"No version yet. Publish the first: `./scripts/submit batch {name}`")
     elif meta["freshness_seconds"] is None:
-        late(name, meta | {"batch_late": False})
+        _speed_late(name, meta)
     elif layer == "speed":
         st.info(f"The speed layer has counted nothing of this view since the cut. To see it count, {send(name)}")
     else:

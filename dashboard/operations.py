@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, figures
 from dashboard.layers import run
-from dashboard.notices import age, send, served, told
+from dashboard.notices import age, plain, send, served, stopped, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "5s", "10s"
@@ -20,6 +20,7 @@ NOTHING = "Nothing has been counted yet. Start the speed layer: `./scripts/submi
 def page() -> None:
     st.title("Operations")
     here = sources()
+    _failures(here)
     listed = served(here)
     if not listed:
         return
@@ -33,6 +34,14 @@ def page() -> None:
     _runs(here, listed)
     st.subheader("Freshness")
     _freshness(here)
+
+
+@st.fragment(run_every=OFTEN)
+def _failures(here: Sources) -> None:
+    """Which jobs have stopped which pipelines; nothing, where none has."""
+    found = {one.name: (one.status.value or {"failures": []})["failures"] for one in here.standings()}
+    for name, failures in (found | here.failures_of_not_served()).items():
+        stopped(name, failures)
 
 
 @st.fragment(run_every=OFTEN)
@@ -95,10 +104,14 @@ def _quarantine(here: Sources) -> None:
     found = here.quarantine()
     if not told(found):
         return
+    for one in found.value["not_counted"]:
+        st.error(f"**{plain(one['pipeline'])} is not counted here.** {plain(one['detail'])}")
     if found.value["rows"]:
         st.dataframe(found.value["rows"], hide_index=True, width="stretch")
     elif all(one["freshness_seconds"] is None for one in found.value["meta"]):
         st.info(NOTHING)
+    elif found.value["not_counted"]:
+        st.info("Every event of the other pipelines was accepted.")
     else:
         st.info("Every event was accepted.")
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.answers import Pace
-from dashboard.notices import SIGNS, age, badge, duration, late, old, said, standing, told
+from dashboard.notices import SIGNS, age, badge, duration, late, old, said, standing, stopped, told
 from dashboard.shared import Reading
 from dashboard.sources import Sources, Standing, sources
 
@@ -75,6 +75,8 @@ def _tidemarks(here: Sources, links: Mapping[str, Any]) -> None:
             f"Not served here: {', '.join(missing)}. `./scripts/demo` without names starts all pipelines; another "
             "stack registers them with `./scripts/migrate`, and runs their jobs."
         )
+    for name, failures in here.failures_of_not_served().items():
+        stopped(name, failures)
 
 
 def picture(found: list[Standing], here: Sources) -> str:
@@ -90,7 +92,6 @@ def picture(found: list[Standing], here: Sources) -> str:
     batch = _batch_seconds([stand for stand in stands if stand["version"]])
     cut = sum(sum(stand["cut"].values()) for stand in stands)
     since = sum(counted_since(stand) for stand in stands)
-    worst = max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None))
     silent = _silent([one.status for one in found])
     counted, published = silent or f"counted {age(oldest)}", silent or f"published {age(batch)}"
     as_of = silent or ("nothing counted yet" if oldest is None else f"as of {age(oldest)}")
@@ -115,7 +116,7 @@ def picture(found: list[Standing], here: Sources) -> str:
         + (_lake(in_tables, here, silent) if in_tables else "")
         + "</div>"
         + _TO
-        + _stage("Merged views", f"Postgres: batch + speed, {_count(lag, 'waiting')}", said(worst))
+        + _stage("Merged views", f"Postgres: batch + speed, {_count(lag, 'waiting')}", _judged(found))
         + _TO
         + _stage("API", f"{_per_second(pace.rate)}, to all who ask",
                  f"half of them within {'…' if pace.half is None else f'{pace.half * 1000:g}'} ms, {as_of}")
@@ -167,6 +168,13 @@ def _batch_seconds(stands: list[dict[str, Any]]) -> float | None:
     """The age of the oldest version that leaves something to count; where none does, of the newest."""
     left = [stand["batch_seconds"] for stand in stands if counted_since(stand)]
     return max(left) if left else min((stand["batch_seconds"] for stand in stands), default=None)
+
+
+def _judged(found: list[Standing]) -> str:
+    """How the worst of the pipelines stands; which have failed, where some have."""
+    if failed := [one.name for one in found if standing(one.status) == "failed"]:
+        return f"{SIGNS['failed'][0]} failed: {', '.join(failed)}"
+    return said(max((one.status for one in found), key=_badness, default=Reading(None, 0.0, None)))
 
 
 def _badness(status: Reading) -> tuple[int, float]:

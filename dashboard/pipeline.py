@@ -1,18 +1,16 @@
 """The page of one pipeline: key figures, its charts, and the rows of its views. It is the same page for all."""
 
-import re
 from typing import Any
 
 import streamlit as st
 
 from dashboard import charts, tables
-from dashboard.notices import age, badge, empty, late, told
+from dashboard.notices import age, badge, empty, late, plain, told
 from dashboard.sources import Sources, sources
 
 OFTEN, SELDOM = "2s", "5s"
 LIMIT = 1_000  # rows of a table
 SHORT = 10_000  # a number that is as large has no digits after its point
-MARKUP = re.compile(r"[!-/:-@\[-`{-~]")  # what Streamlit may take for Markdown unless a backslash is before it
 LAYERS = ("merged", "batch", "speed")
 
 
@@ -104,7 +102,7 @@ def figure(value: Any, kind: str) -> str:
         return "none"
     if kind == "decimal":
         return f"{float(value):,.2f}" if abs(float(value)) < SHORT else f"{float(value):,.0f}"
-    return f"{value:,}" if kind in ("int", "bigint") else MARKUP.sub(r"\\\g<0>", str(value))
+    return f"{value:,}" if kind in ("int", "bigint") else plain(str(value))
 
 
 def by_partition(offsets: dict[str, int]) -> str:

@@ -78,8 +78,14 @@ class Sources:
 
     def not_served(self) -> list[str]:
         """Pipelines that are defined, but not registered where the API reads."""
-        fresh = self._asked("/freshness", age=SELDOM).value or ()
-        return [one["pipeline"] for one in fresh if one["freshness"] == "unknown"]
+        return [one["pipeline"] for one in self._unknown()]
+
+    def failures_of_not_served(self) -> dict[str, list[dict[str, Any]]]:
+        """Which jobs have stopped those, by name."""
+        return {one["pipeline"]: one["failures"] for one in self._unknown() if one["failures"]}
+
+    def _unknown(self) -> list[dict[str, Any]]:
+        return [one for one in self._asked("/freshness", age=SELDOM).value or () if one["freshness"] == "unknown"]
 
     def status(self, name: str) -> Reading:
         return self._asked(f"/pipelines/{name}")

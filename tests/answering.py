@@ -62,7 +62,13 @@ STATUS = {
     "batch_late": False,
     "written": None,
     "written_seconds": None,
+    "failures": [],
 }
+FAILED = {
+    "pipeline": "parcels", "job": "streaming", "since": "2026-06-01T10:00:00Z", "seconds": 7_200.0,
+    "failed_at": "2026-06-01T11:59:00Z", "times": 3, "reason": "the *disk* is full", "help": "./scripts/topics",
+    "decision": None, "retry_at": "2026-06-01T12:01:00Z",
+}  # fmt: skip
 META = STATUS | {"view": "depots", "layer": "merged", "columns": COLUMNS, "limit": 1000}
 ROWS = [
     {"depot": "east", "count": 2, "mean": "10.25", "heaviest": [{"kilograms": "12.50"}]},
@@ -92,7 +98,7 @@ def versions(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def quarantined(*found: dict[str, Any]) -> dict[str, Any]:
     """What the API says of the quarantine."""
-    return {"meta": [STATUS], "rows": found}
+    return {"meta": [STATUS], "rows": found, "not_counted": []}
 
 
 def metrics(answers: int) -> str:
@@ -115,7 +121,7 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {
             "/pipelines": (200, PIPELINES),
-            "/freshness": (200, [{"pipeline": "parcels", "freshness": "ok"}]),
+            "/freshness": (200, [{"pipeline": "parcels", "freshness": "ok", "failures": []}]),
             "/pipelines/parcels": (200, STATUS),
             "/pipelines/parcels/versions": (200, versions(VERSIONS)),
             "/metrics": (200, metrics(0)),

@@ -834,7 +834,8 @@ def test_a_pipeline_that_is_not_served_is_no_error_of_the_others(
 ) -> None:
     server.answers["/pipelines"] = (200, [PIPELINES[0], PIPELINES[0] | {"name": "letters", "topic": "letter-scans"}])
     server.answers["/freshness"] = (
-        200, [{"pipeline": name, "freshness": "ok" if name in served else "unknown"} for name in ("parcels", "letters")]
+        200, [{"pipeline": name, "freshness": "ok" if name in served else "unknown", "failures": []}
+              for name in ("parcels", "letters")]
     )  # fmt: skip
     page = opened().run()
 
