@@ -140,7 +140,7 @@ def _samples(here: Sources, listed: list[dict[str, Any]]) -> None:
 @st.fragment(run_every=OFTEN)
 def _runs(here: Sources, listed: list[dict[str, Any]]) -> None:
     readings = {one["name"]: here.versions(one["name"]) for one in listed}
-    if not told(*readings.values()):
+    if not told(*readings.values()) and not any(one.value for one in readings.values()):
         return
     runs = [{"pipeline": name} | run(one) for name, reading in readings.items() for one in reading.value or ()]
     if not runs:

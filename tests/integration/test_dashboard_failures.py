@@ -113,3 +113,14 @@ def test_a_pipeline_whose_quarantine_cannot_be_read_is_named_beside_the_counts_o
     server.answers["/quarantine"] = (200, quarantined() | lacking)
     page = operations_page().run()
     assert "Every event was accepted." not in texts(page)
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_runs_of_the_others_are_listed_where_those_of_one_cannot_be_read(server: Server) -> None:
+    with_letters(server, "ok")
+    server.answers[f"/pipelines/{LETTERS}/versions"] = (500, {"detail": "the API could not read the view"})
+    page = operations_page().run()
+
+    assert "The API answers 500: the API could not read the view" in errors(page)
+    (runs,) = (one.value for one in page.dataframe if "state" in one.value.columns)
+    assert set(runs["pipeline"]) == {"parcels"}
