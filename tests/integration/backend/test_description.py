@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.settings import Settings
 from backend import create_app
 from tests.integration.backend.conftest import Layers, get
 from tests.integration.backend.described import ask, inject
+from tests.integration.failing import stopped
 
 LAKE = ("/objects", "/alerts", "/quarantine/samples")  # read through HiveServer2
 DESCRIBED = create_app(Settings()).api_doc["paths"]
@@ -64,12 +66,14 @@ def count_all_types(layers: Layers) -> None:
 
 
 @pytest.fixture(scope="module")
-def filled(unlimited: Flask, layers: Layers) -> Flask:
-    """An API over views with rows of every type, one of some twenty."""
+def filled(unlimited: Flask, layers: Layers) -> Iterator[Flask]:
+    """An API over views with rows of every type, one of some twenty, of pipelines of which a job has stopped two."""
     for number in range(20):
         layers.add(1, **{f"client {number}": (1, "1.00")})
     count_all_types(layers)
-    return unlimited
+    at = layers.database
+    with stopped(at, "space", "batch", decision="quarantined"), stopped(at, "sensors", "streaming"):
+        yield unlimited
 
 
 def test_there_are_rows_of_every_type(filled: Flask) -> None:
