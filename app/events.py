@@ -42,10 +42,15 @@ HistoryFile = Annotated[str, AfterValidator(_history_file)]
 
 @dataclass(frozen=True, config=STRICT)
 class Topic(Declared):
-    """A Kafka topic and its number of partitions. Keyed by the column the events are ordered by."""
+    """A Kafka topic and its number of partitions. Keyed by the column the events are ordered by.
+
+    `compacted`: Kafka may delete any message once a newer one has its key. What it deletes before it is read never
+    counts, and nobody can tell that it was there.
+    """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$"), AfterValidator(_topic_name)]
     partitions: Annotated[int, Field(ge=1, le=1000)]
+    compacted: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

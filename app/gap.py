@@ -36,17 +36,14 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
     the master dataset holds.
 
     Raises:
+        TopicDiffers: the topic is set so that messages could be lost unseen.
         TopicRemade: the topic has another id than the one that the ledger's offsets are of.
         OffsetGap: a partition's next offset is no longer in Kafka.
         LogShorter: a partition ends before its next offset.
     """
     pipeline, earliest, end = ledger.pipeline, topic.earliest(), topic.end()
-    id_now = topic.id()
-    if (id_before := ledger.topic_id(id_now)) != id_now:
-        raise TopicRemade(
-            f"{pipeline.name}: Kafka's topic {topic.topic} has the id {id_now}, and the {layer} layer has read the one "
-            f"with the id {id_before}: the topic was deleted and made anew, or the pipeline was given another. {REMEDY}"
-        )
+    topic.require_exact(pipeline.topic)
+    refuse_remade(ledger, layer, topic)
     for partition, offset in found.items():
         if offset > end.get(partition, 0):
             raise LogShorter(
@@ -70,6 +67,17 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
         logger.warning("%s: the %s layer goes on at %s; the messages before are lost", pipeline.name, layer, missing)
         losses.record(ledger, layer, {p: (next_.get(p, 0), offset) for p, offset in missing.items()})
     return {p: max(found.get(p, 0), offset) for p, offset in earliest.items()}
+
+
+def refuse_remade(ledger: Ledger, layer: str, topic: Log) -> None:
+    """Raises TopicRemade where the topic has another id than the one that the ledger's offsets are of."""
+    id_now = topic.id()
+    if (id_before := ledger.topic_id(id_now)) != id_now:
+        raise TopicRemade(
+            f"{ledger.pipeline.name}: Kafka's topic {topic.topic} has the id {id_now}, and the {layer} layer has read "
+            f"the one with the id {id_before}: the topic was deleted and made anew, or the pipeline was given another. "
+            f"{REMEDY}"
+        )
 
 
 def _has_counted(ledger: Ledger) -> bool:

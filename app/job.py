@@ -24,6 +24,7 @@ from app.options import parser
 from app.postgres import Connection, WeakPassword, connect
 from app.settings import Settings
 from app.stopping import Stop, asked_to_stop
+from app.topic_rules import TopicDiffers
 from app.watch import StreamFailed
 
 
@@ -37,7 +38,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 EXPECTED = (
     CatalogError, LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing,
-    TopicRemade, WeakPassword, pipelines.WrongDefinition, FileNotFoundError, KafkaError, ValidationError,
+    TopicDiffers, TopicRemade, WeakPassword, pipelines.WrongDefinition, FileNotFoundError, KafkaError, ValidationError,
     psycopg2.OperationalError,
 )  # fmt: skip
 

@@ -38,7 +38,7 @@ LEFT_OUT = {
         "description", "history", "drops", "max_quarantined_percent", "fresh_within", "batch_within", "charts",
         "examples",
     ),
-    "Topic": ("partitions",),
+    "Topic": ("partitions", "compacted"),
     "LakeTable": ("endpoint", "filters"),
     "View": ("description",),
     "Alert": ("description",),

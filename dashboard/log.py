@@ -1,6 +1,7 @@
 """What the page of Kafka asks of the broker: where topics begin and end, and their messages."""
 
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from dashboard.api import START
 
 SECONDS = 5  # that an answer may take
 SHOWN = 2_000  # characters of a message
+SEARCHED = 10_000  # offsets of a partition that are searched for its newest messages
+POLL_MS = 50  # as long as a poll waits that gives only markers
 
 
 class LogError(Exception):
@@ -21,7 +24,7 @@ class LogError(Exception):
 
 
 class Partition(NamedTuple):
-    """A partition of a topic; `end` is the offset that its next message will have."""
+    """A partition of a topic; `end` is its last stable offset: what comes after waits for an open transaction."""
 
     topic: str
     partition: int
@@ -56,7 +59,7 @@ def newest(servers: str, topic: str, most: int) -> list[Message]:
         LogError: Kafka does not answer.
     """
     with _consumer(servers) as consumer:
-        found = [_read(consumer, one, max(one.first, one.end - most), most) for one in _found(consumer, [topic])]
+        found = [_last(consumer, one, most) for one in _found(consumer, [topic])]
     return sorted(chain(*found), key=lambda message: message.arrived, reverse=True)[:most]
 
 
@@ -78,20 +81,26 @@ def since(servers: str, topic: str, partition: int, offset: int, most: int) -> l
         return _read(consumer, one, offset, most)
 
 
+def _last(consumer: KafkaConsumer, partition: Partition, most: int) -> list[Message]:
+    """The last messages of a partition, as they came: markers and aborted messages take offsets too."""
+    back = most
+    while True:
+        start = max(partition.first, partition.end - back)
+        read = _read(consumer, partition, start, back)
+        if len(read) >= most or start == partition.first or back >= SEARCHED:
+            return read[-most:]
+        back = min(back * 8, SEARCHED)
+
+
 def _read(consumer: KafkaConsumer, partition: Partition, start: int, most: int) -> list[Message]:
     at, read = TopicPartition(partition.topic, partition.partition), list[Message]()
     consumer.assign([at])
     consumer.seek(at, start)
-    # A poll that gives nothing has waited for as long as an answer may take.
-    while (
-        start < partition.end
-        and len(read) < most
-        and (records := consumer.poll(timeout_ms=SECONDS * 1000, max_records=most))
-    ):
-        for record in records.get(at, []):
+    deadline = time.monotonic() + SECONDS
+    while len(read) < most and consumer.position(at) < partition.end and time.monotonic() < deadline:
+        for record in consumer.poll(timeout_ms=POLL_MS, max_records=most).get(at, []):
             arrived = datetime.fromtimestamp(record.timestamp / 1000, UTC)
             read.append(Message(record.partition, record.offset, arrived, _text(record.key), _text(record.value)))
-            start = record.offset + 1
     return read[:most]
 
 
@@ -111,7 +120,7 @@ def _consumer(servers: str) -> Iterator[KafkaConsumer]:
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=servers.split(","), bootstrap_timeout_ms=SECONDS * 1000, enable_auto_commit=False,
-            request_timeout_ms=SECONDS * 1000,
+            request_timeout_ms=SECONDS * 1000, isolation_level="read_committed",
         )  # fmt: skip
         try:
             yield consumer

@@ -19,7 +19,8 @@ from app.model import Pipeline
 from app.pipelines import WrongDefinition
 from app.postgres import Connection, Role, connect
 from app.settings import Settings
-from app.topics import TopicDiffers, create_topic
+from app.topic_rules import TopicDiffers
+from app.topics import create_topic
 from embedded.hive import HiveServer, Metastore
 from embedded.kafka import Kafka
 from embedded.postgres import Postgres
@@ -142,7 +143,7 @@ class Stack:
         kafka.start()
         self._exits.callback(kafka.stop)
         for pipeline in self.pipelines:
-            create_topic(kafka.bootstrap_servers, pipeline.topic.name, pipeline.topic.partitions)
+            create_topic(kafka.bootstrap_servers, *astuple(pipeline.topic))
 
     def start_postgres(self) -> None:
         password = self.settings.secrets_path / self.settings.pg_admin

@@ -7,7 +7,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient
 
-from app.topics import TopicDiffers, create_topic
+from app.topic_rules import TopicDiffers
+from app.topics import create_topic
 from embedded.kafka import Kafka
 from embedded.process import free_port
 
@@ -58,3 +59,27 @@ def test_a_topic_with_the_producers_timestamps_is_an_error_until_it_is_altered(k
         stamped = {"message.timestamp.type": "LogAppendTime"}
         admin.alter_configs([ConfigResource("topic", "early", stamped)])
         create_topic(kafka_bootstrap, "early", partitions=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [("cleanup.policy", "compact,delete", "delete"), ("unclean.leader.election.enable", "true", "false")],
+)
+def test_a_topic_that_may_lose_messages_unseen_is_an_error_until_it_is_altered(
+    kafka_bootstrap: str, name: str, value: str, expected: str
+) -> None:
+    topic = f"losing-{expected}"
+    create_topic(kafka_bootstrap, topic, partitions=1)
+    with KafkaAdminClient(bootstrap_servers=kafka_bootstrap) as admin:
+        admin.alter_configs([ConfigResource("topic", topic, {name: value})])
+        said = f"topic {topic} has {name}={value}, expected {expected}: .* kafka-configs.sh --bootstrap-server "
+        said += f"{kafka_bootstrap} --alter --topic {topic} --add-config {name}={expected}"
+        with pytest.raises(TopicDiffers, match=said):
+            create_topic(kafka_bootstrap, topic, partitions=1)
+        if name == "cleanup.policy":
+            create_topic(kafka_bootstrap, topic, partitions=1, compacted=True)
+        else:
+            with pytest.raises(TopicDiffers, match=said):
+                create_topic(kafka_bootstrap, topic, partitions=1, compacted=True)
+        admin.alter_configs([ConfigResource("topic", topic, {name: expected})])
+        create_topic(kafka_bootstrap, topic, partitions=1)

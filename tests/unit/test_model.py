@@ -410,6 +410,13 @@ def test_the_rows_of_an_alert_are_known_by_their_keys_and_position() -> None:
     assert alert(below=Decimal("8.99")).identity == ("id", "_partition", "_offset", "_index")
 
 
+def test_what_kafka_may_delete_is_no_other_definition() -> None:
+    compacted = pipeline(topic=m.Topic("sales", 3, compacted=True))
+
+    assert (compacted.topic.compacted, pipeline().topic.compacted) == (True, False)
+    assert compacted.fingerprint == pipeline().fingerprint
+
+
 def test_another_limit_is_another_definition() -> None:
     changed: tuple[dict[str, Any], ...] = ({}, {"above": 8}, {"below": 4}, {"readings": 2}, {"of": "whole"})
     fingerprints = {alerting(**change).fingerprint for change in changed}

@@ -8,10 +8,11 @@ import pytest
 
 from app import migrate, topics
 from app.pipelines import WrongDefinition, select
+from app.topic_rules import TopicDiffers
 
 
 def test_a_topic_that_differs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "create_topic", MagicMock(side_effect=topics.TopicDiffers("declare 2 partitions")))
+    monkeypatch.setattr(topics, "create_topic", MagicMock(side_effect=TopicDiffers("declare 2 partitions")))
     monkeypatch.setattr(sys, "argv", ["topics"])
     with pytest.raises(SystemExit, match=r"^Error: declare 2 partitions$"):
         topics.main()

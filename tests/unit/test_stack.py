@@ -13,7 +13,7 @@ import pytest
 from app.migrate import NameTaken
 from app.options import PORTS
 from app.settings import HOME, Settings
-from app.topics import TopicDiffers
+from app.topic_rules import TopicDiffers
 from embedded import demo, spark, stack
 from embedded.process import Server, ServerError, free_port
 from embedded.stack import OWNED, Ports, Stack
