@@ -67,8 +67,10 @@ class Archive:
 
     def write(self, messages: DataFrame, batch: int) -> None:
         """Appends what the master dataset does not hold yet."""
-        end = self.held | self.checkpoint.end(batch)
-        self.lake.append(messages.filter(between(self.held, end)), self.ledger, end)
+        end = self.held | {p: max(next_, self.held.get(p, 0)) for p, next_ in self.checkpoint.end(batch).items()}
+        if end == self.held:
+            return
+        self.lake.append(messages.filter(between(self.held, end)), self.ledger, end, self.held)
         self.held = end
         self.appends += 1
         if self.appends % TIDY_APPENDS == 0:

@@ -19,11 +19,14 @@ SPECIAL = re.compile(r"[][{}*?\\]")  # what stands for other characters in such 
 
 @dataclass(frozen=True)
 class Commit:
-    """A version of a table: what was done, as Delta calls it, and what its writer has noted on it."""
+    """A version of a table: what was done, as Delta calls it, what its writer has noted on it, and how many rows it
+    has written.
+    """
 
     version: int
     operation: str | None
     metadata: str | None
+    rows: int | None = None
 
 
 def newest_commits(spark: SparkSession, path: str, most: int) -> Iterator[Commit]:
@@ -36,7 +39,13 @@ def newest_commits(spark: SparkSession, path: str, most: int) -> Iterator[Commit
     for number in range(len(found) - 1, max(len(found) - most, 0) - 1, -1):
         file = found[number].getPath()
         said = _said(jvm, files, file)
-        yield Commit(int(file.getName().removesuffix(".json")), said.get("operation"), said.get("userMetadata"))
+        rows = said.get("operationMetrics", {}).get("numOutputRows")
+        yield Commit(
+            int(file.getName().removesuffix(".json")),
+            said.get("operation"),
+            said.get("userMetadata"),
+            None if rows is None else int(rows),
+        )
 
 
 def _said(jvm: Any, files: Any, path: Any) -> dict[str, Any]:

@@ -7,76 +7,40 @@
     LAKE_PATH/<pipeline>/ids/<fingerprint>   identity and position of every event counted, where there is a dedup
 
 In SQL they are <pipeline>.bronze, .quarantine, .<table> and .serving_<view>; the ids are of no use to a reader.
-
-Two partitions are not Kafka's; their timestamps are the moments at which their lines were taken, and their offsets
-count the lines of all files in the order they came:
-
-    -1    lines of history files, written by the batch job: `source` is the SHA-256 of the file's content
-    -2    lines of dropped files, written by the streaming job: `key` is the file's name, `source` the SHA-256 of the
-          file's content up to the end of the line
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
 from itertools import chain
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 from app.catalog import Catalog
 from app.commits import newest_commits
 from app.duplicates import identity, identity_hash
 from app.events import ARRIVAL
-from app.ledger import Ledger, Offsets
+from app.ledger import Offsets
+from app.master import (
+    BRONZE,
+    COMMITS,
+    DROPPED,
+    FILES,
+    OF_FILES,
+    LakeError,
+    Master,
+    any_of,
+    below,
+    between,
+)
 from app.measures import POSITION
 from app.model import Pipeline
-from app.notes import MASTER, Note
+from app.notes import Note
 from app.tables import tables
 
-FILES = -1  # the partition that lines of history files belong to
-DROPPED = -2  # the partition that lines of dropped files belong to
-OF_FILES = (FILES, DROPPED)  # which only the batch layer counts
-COMMITS = 100  # of a table that are searched for a note: other hands may have committed since
-TIDYING = {"OPTIMIZE", "VACUUM START", "VACUUM END"}  # what changes no row, as Delta calls it
-BRONZE = T.StructType(
-    [
-        T.StructField("topic", T.StringType()),
-        T.StructField("partition", T.IntegerType()),
-        T.StructField("offset", T.LongType()),
-        T.StructField("timestamp", T.TimestampType()),
-        T.StructField("key", T.BinaryType()),
-        T.StructField("value", T.BinaryType()),
-        T.StructField("source", T.StringType()),
-    ]
-)
-
-
-class LakeError(Exception):
-    """The lake does not hold what it must hold; nothing was published."""
-
-
-def below(cut: Offsets, partition: str = "partition", offset: str = "offset") -> Column:
-    """Rows of the master dataset below a cut. A partition that the cut does not name has none."""
-    return any_of(F.col(partition).eqNullSafe(p) & (F.col(offset) < end) for p, end in sorted(cut.items()))
-
-
-def between(start: Offsets, cut: Offsets, partition: str = "partition", offset: str = "offset") -> Column:
-    """Rows of the master dataset from one cut on and below another."""
-    return any_of(
-        (F.col(partition) == p) & (F.col(offset) >= start.get(p, 0)) & (F.col(offset) < end)
-        for p, end in sorted(cut.items())
-        if end > start.get(p, 0)
-    )
-
-
-def any_of(conditions: Iterable[Column]) -> Column:
-    """Whether any of the conditions holds; of none, no."""
-    return reduce(lambda one, other: one | other, conditions, F.lit(False))
+__all__ = [
+    "BRONZE", "DROPPED", "FILES", "OF_FILES", "Derived", "Lake", "LakeError", "any_of", "below", "between",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,73 +51,17 @@ class Derived:
     note: Note
 
 
-class Lake:
+class Lake(Master):
     """The lake tables of one pipeline."""
 
     def __init__(self, spark: SparkSession, root: str, pipeline: Pipeline) -> None:
-        self.spark = spark
-        self.pipeline = pipeline
-        jvm: Any = spark._jvm
-        # Hadoop's spelling of the path: Delta takes file:/a and file:///a for two places.
-        self.root = jvm.org.apache.hadoop.fs.Path(f"{root}/{pipeline.name}").toString()
+        super().__init__(spark, pipeline, root)
         self.catalog = Catalog(spark, pipeline, self.root)
-        self._make_bronze()
-
-    def path(self, table: str) -> str:
-        return f"{self.root}/{table}"
+        self.make_bronze()
+        self._register("bronze")
 
     def _read(self, table: str) -> DataFrame:
         return self.spark.read.format("delta").load(self.path(table))
-
-    def _make_bronze(self) -> None:
-        # By its path alone: Delta's own way to make a table needs a metastore that answers.
-        nothing = self._appended(self.spark.createDataFrame([], BRONZE), {}).option("delta.appendOnly", "true")
-        try:
-            nothing.mode("ignore").save(self.path("bronze"))
-        except PySparkException:
-            if not DeltaTable.isDeltaTable(self.spark, self.path("bronze")):  # else another job has made it just now
-                raise
-        self._register("bronze")
-
-    def bronze(self) -> DataFrame:
-        """The master dataset: one row a message, as it came."""
-        return self._read("bronze")
-
-    def held(self, floor: Offsets | None = None) -> Offsets:
-        """Next offset of each partition in the master dataset, as its last append has noted.
-
-        Where it has not, as its rows say; above `floor`, which spares reading what is below.
-        """
-        commits = newest_commits(self.spark, self.path("bronze"), COMMITS)
-        changed = next((commit for commit in commits if commit.operation not in TIDYING), None)
-        note = Note.newest([changed.metadata if changed else None])
-        if note.fingerprint == MASTER:
-            return note.cut
-        rows = self.bronze()
-        if floor:
-            low = any_of((F.col("partition") == p) & (F.col("offset") < offset - 1) for p, offset in floor.items())
-            rows = rows.filter(~low)
-        found = rows.groupBy("partition").agg((F.max("offset") + 1).alias("next")).collect()
-        return {row["partition"]: row["next"] for row in found}
-
-    def append(
-        self, messages: DataFrame, ledger: Ledger, end: Offsets | None = None, *, in_parts: bool = False
-    ) -> None:
-        """Adds messages to the master dataset, in one commit: of one file, or `in_parts`, of one a partition.
-
-        `end`: the next offset of each partition that they are of, where that is known. On a plain local file system
-        Delta keeps the threads of a process from overwriting each other's commits, and not two processes: so one
-        appends after the other.
-        """
-        rows = messages.select(*(F.col(field.name).cast(field.dataType) for field in BRONZE))
-        rows = rows if in_parts else rows.coalesce(1)
-        with ledger.alone("append"):
-            self._appended(rows, None if end is None else self.held() | end).mode("append").save(self.path("bronze"))
-
-    def _appended(self, rows: DataFrame, held: Offsets | None) -> DataFrameWriter:
-        """`held`: what the master dataset holds with them, to be noted."""
-        writer = rows.write.format("delta")
-        return writer if held is None else writer.option("userMetadata", str(Note(MASTER, held)))
 
     def identified(self, cut: Offsets) -> int | None:
         """How many events below a cut the ids name; None: there are no ids, or none with hashes."""

@@ -100,7 +100,7 @@ def verify(lake: Lake, ledger: Ledger, settings: Settings) -> Verdict:
     if not views.exact and ledger.pipeline.dedup and _next_batch_is_exact(lake, ledger, at):
         forgotten = _forgotten(lake, ledger, at)
     tables = Findings()
-    verify_bronze(lake, ledger, at.offsets, tables)
+    verify_bronze(lake, ledger, settings, tables)
     tables.take(verify_lake(lake, ledger, settings, at.cut))
     verify_parquet(lake, ledger, settings, tables)
     return Verdict(ledger.pipeline, at.version, at.offsets, computed.counts, views, tables, forgotten)

@@ -22,7 +22,7 @@ from app.batch import run
 from app.drops import Drops
 from app.job import connected
 from app.lake import Lake
-from app.ledger import Ledger
+from app.ledger import Ledger, Offsets
 from app.migrate import register
 from app.model import LakeTable, Pipeline
 from app.parquet_stream import ParquetStream
@@ -130,10 +130,13 @@ class Stack:
             finally:
                 query.stop()
 
-    def append(self, rows: DataFrame) -> None:
-        """Adds rows to the master dataset."""
+    def append(self, rows: DataFrame, end: Offsets | None = None) -> None:
+        """Adds rows to the master dataset; without an end, as another hand would, which notes nothing."""
+        if end is None:
+            rows.write.format("delta").mode("append").save(self.lake.path("bronze"))
+            return
         with self.working(Role.BATCH) as ledger:
-            self.lake.append(rows, ledger)
+            self.lake.append(rows, ledger, end)
 
     def take_drops(self) -> None:
         """Runs the query of dropped files until it has taken all there are, then stops it."""

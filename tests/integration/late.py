@@ -24,7 +24,7 @@ def _arrives(stack: Stack, partition: int, moment: datetime) -> None:
     """Puts one message, the same each time, into the master dataset, and moves the ledger over it."""
     value = json.dumps(event("1", time=NOON.isoformat())).encode()
     row = (stack.pipeline.topic.name, partition, 0, moment, b"ada", value, None)
-    stack.append(stack.spark.createDataFrame([row], BRONZE))
+    stack.append(stack.spark.createDataFrame([row], BRONZE), {partition: 1})
     with stack.working(Role.SPEED) as ledger:
         found = ledger.offsets()
         ledger.move(found, found | {partition: 1})

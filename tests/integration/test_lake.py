@@ -74,7 +74,7 @@ def test_one_process_at_a_time_adds_to_the_master_dataset(stack: Stack) -> None:
     stack.archive()
     with ThreadPoolExecutor(1) as pool, stack.working(Role.SPEED) as other:
         with other.alone("append"):
-            adding = pool.submit(stack.append, stack.lake.bronze())
+            adding = pool.submit(stack.append, stack.lake.bronze(), {})
             with pytest.raises(TimeoutError):
                 adding.result(1)
         adding.result(60)

@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from delta.tables import DeltaTable
+from kafka import KafkaAdminClient, TopicPartition
+from pyspark.sql import functions as F
 
 from app import losses
 from app.compute import events_below
 from app.findings import Difference, Findings
-from app.lake import LakeError
+from app.lake import Lake, LakeError
 from app.postgres import Role
 from app.verify_bronze import verify_bronze
 from app.verify_job import show
@@ -136,29 +138,96 @@ def _verified(stack: Stack) -> Findings:
         return verify_lake(stack.lake, ledger, stack.settings, published.cut)
 
 
-def test_a_message_that_the_master_dataset_lacks_or_holds_twice_is_named(stack: Stack) -> None:
+def of_bronze(stack: Stack) -> list[Difference]:
+    """What the verification finds of the master dataset, against its notes and against Kafka."""
+    findings = Findings()
+    with stack.working(Role.BATCH) as ledger:
+        verify_bronze(stack.lake, ledger, stack.settings, findings)
+    return findings.differences
+
+
+def damaged(stack: Stack, statement: str) -> None:
+    bronze = f"delta.`{stack.lake.path('bronze')}`"
+    stack.spark.sql(f"ALTER TABLE {bronze} SET TBLPROPERTIES (delta.appendOnly = false)")
+    stack.spark.sql(statement.format(bronze))
+
+
+def test_a_message_that_the_master_dataset_lacks_or_holds_twice_is_named(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.verify_kafka.MESSAGES", 2)  # in three parts
+    monkeypatch.setattr("app.log.POLLED", 1)
     stack.send(*(event(str(number)) for number in range(5)), partition=0)
     stack.stream()
     stack.archive()
+    assert of_bronze(stack) == []
     stack.append(stack.lake.bronze().filter("offset = 4"))
-    bronze = f"delta.`{stack.lake.path('bronze')}`"
-    stack.spark.sql(f"ALTER TABLE {bronze} SET TBLPROPERTIES (delta.appendOnly = false)")
-    stack.spark.sql(f"DELETE FROM {bronze} WHERE offset IN (1, 2)")
+    damaged(stack, "DELETE FROM {} WHERE offset IN (1, 2)")
 
-    def found() -> list[Difference]:
-        findings = Findings()
-        with stack.working(Role.BATCH) as ledger:
-            verify_bronze(stack.lake, ledger, stack.offsets(), findings)
-        assert findings.rows == {"bronze": 4}
-        assert findings.differing == {"bronze": len(findings.differences)}
-        return findings.differences
+    found = of_bronze(stack)
 
-    twice = Difference("bronze", "partition 0, offset 4, more than once", "partition 0, offset 4")
-    assert found() == [Difference("bronze", None, "partition 0, offsets 1 to 2"), twice]
+    where = "partition 0, offsets 0 to 4"
+    assert found == [
+        Difference("bronze", "partition 0, offset 4, more than once", "partition 0, offset 4"),
+        Difference("bronze", f"{where}: 3 messages", f"{where}: 5 messages were read"),
+        Difference("bronze", None, "partition 0, offset 1, which Kafka has"),
+        Difference("bronze", None, "partition 0, offset 2, which Kafka has"),
+    ]
+
+
+def test_a_message_that_is_lost_is_missed_when_kafka_has_deleted_it_and_among_many_appends(stack: Stack) -> None:
+    for number in range(3):
+        stack.send(event(f"{number}"), event(f"b{number}"), partition=0)
+        stack.archive()
+        if number == 0:  # another process counts what this one has read last
+            stack.lake = Lake(stack.spark, stack.settings.lake_path, stack.pipeline)
+    with KafkaAdminClient(bootstrap_servers=stack.settings.kafka_bootstrap_servers) as admin:
+        admin.delete_records({TopicPartition(stack.pipeline.topic.name, 0): 6})
+    assert of_bronze(stack) == []
+    damaged(stack, "DELETE FROM {} WHERE offset = 1")
+    first, last = "partition 0, offsets 0 to 3", "partition 0, offsets 4 to 5"
+    of_ranges = Difference("bronze", f"{first}: 3 messages", f"{first}: 4 messages were read")
+    assert of_bronze(stack) == [of_ranges]
+    damaged(stack, "DELETE FROM {} WHERE offset = 5")
+    assert of_bronze(stack) == [
+        of_ranges,
+        Difference("bronze", f"{last}: 1 messages", f"{last}: 2 messages were written"),
+    ]
+    stack.lake = Lake(stack.spark, stack.settings.lake_path, stack.pipeline)  # another process
+    with pytest.raises(LakeError, match=r"holds 1 messages of its last append, .* which has written 2\. Put .*bronze"):
+        stack.append(stack.lake.bronze().limit(0), {0: 7})
+
+
+def test_a_row_that_no_append_has_read_and_a_range_that_none_has_are_named(stack: Stack) -> None:
+    stack.send(event("1"), partition=0)
+    stack.archive()
+    stack.append(stack.lake.bronze().withColumn("offset", F.lit(7).cast("long")))
+    assert of_bronze(stack) == [Difference("bronze", "partition 0, offset 7, which no append has read", None)]
+    with stack.working(Role.BATCH) as ledger:
+        stack.lake.append(stack.lake.bronze().limit(0), ledger, {0: 12}, {0: 10})
+    hole = Difference("bronze", None, "partition 0, offsets 1 to 9")
+    assert of_bronze(stack)[1:] == [hole]
     with stack.working(Role.SPEED) as ledger:
-        losses.record(ledger, "archive", {0: (1, 2)})
-        losses.record(ledger, "archive", {0: (2, 3)})
-    assert found() == [twice]
+        losses.record(ledger, "archive", {0: (1, 3)})
+        losses.record(ledger, "archive", {0: (3, 10)})
+    assert hole not in of_bronze(stack)
+
+
+def test_the_rows_of_a_release_without_notes_follow_each_other(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.send(*(event(str(number)) for number in range(4)), partition=0)
+    monkeypatch.setattr("app.master.spans", lambda *_: {})
+    stack.archive()
+    monkeypatch.undo()
+    assert of_bronze(stack) == []
+    stack.send(event("4"), partition=0)
+    stack.archive()
+    stack.archive()
+    assert of_bronze(stack) == []
+    damaged(stack, "DELETE FROM {} WHERE offset = 2")
+    assert of_bronze(stack) == [
+        Difference("bronze", None, "partition 0, offsets 2 to 2"),
+        Difference("bronze", None, "partition 0, offset 2, which Kafka has"),
+    ]
 
 
 def test_a_damage_is_shown_and_is_not_exact_and_a_table_that_is_gone_lacks_every_row(
