@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app import kept, staging
@@ -141,6 +142,23 @@ class Ledger(Claims):
         """Notes that what the log held so many seconds ago is committed, so that an idle stream does not look stale."""
         with self.transaction() as cursor:
             self._check(cursor, ago)
+
+    def note_open(self, opened: dict[int, tuple[int, datetime]]) -> None:
+        """Notes which transactions are open: of each partition the first offset of one, and since when.
+
+        One that has ended stays noted until what it holds is counted.
+        """
+        found = {p: {"offset": offset, "since": since.isoformat()} for p, (offset, since) in opened.items()}
+        with self.transaction() as cursor:
+            cursor.execute(
+                "UPDATE tidemark.ledger SET uncommitted = %(found)s::jsonb || coalesce(("
+                "    SELECT jsonb_object_agg(key, value) FROM jsonb_each(uncommitted)"
+                "    WHERE (value ->> 'offset')::bigint >= coalesce((offsets ->> key)::bigint, 0)"
+                "), '{}') "
+                "WHERE pipeline = %(pipeline)s AND fingerprint = %(fingerprint)s "
+                "AND (uncommitted <> '{}' OR %(found)s::jsonb <> '{}')",
+                self.key | {"found": json.dumps(found)},
+            )
 
     def _check(self, cursor: Any, ago: float) -> None:
         cursor.execute(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
@@ -15,6 +16,7 @@ from app.ledger import Ledger, Offsets
 from app.parquet_stream import ParquetStream
 from app.speed import Speed
 from app.stopping import asked_to_stop
+from app.uncommitted import uncommitted
 
 logger = logging.getLogger(__name__)
 INTERVAL = 2.0  # seconds between two looks
@@ -35,10 +37,15 @@ class Watch:
         self._parquets: list[tuple[ParquetStream, Folders]] = []
         self._archives: list[Archive] = []
         self._drops: list[StreamingQuery] = []
+        self._exits = ExitStack()
+        self._look_for_open: list[Callable[[], None]] = []
 
     def speed(self, speed: Speed, ledger: Ledger) -> None:
-        """Watches a speed layer; `ledger`, over a connection of its own, notes when there is nothing left to read."""
+        """Watches a speed layer; `ledger`, over a connection of its own, notes when there is nothing left to read, and
+        since when a transaction is open.
+        """
         self._speeds.append((speed, ledger))
+        self._look_for_open.append(self._exits.enter_context(uncommitted(ledger, speed.settings)))
 
     def parquet(self, stream: ParquetStream, ledger: Ledger) -> None:
         """Watches the writing of Parquet tables; `ledger`, over a connection of its own, tells the metastore again."""
@@ -58,11 +65,12 @@ class Watch:
             StreamFailed: a query failed, or an archive did not reach what has been taken within ARCHIVE_WAIT seconds.
         """
         stop = asked_to_stop()
-        logger.info("streaming; stop with Ctrl-C or SIGTERM")
-        while not stop.wait(INTERVAL):
-            self._look()
-        logger.info("stopping")
-        self._end()
+        with self._exits:
+            logger.info("streaming; stop with Ctrl-C or SIGTERM")
+            while not stop.wait(INTERVAL):
+                self._look()
+            logger.info("stopping")
+            self._end()
 
     def _look(self) -> None:
         of_topics: list[Firsts | Archive] = [*self._firsts(), *self._archives]
@@ -70,6 +78,8 @@ class Watch:
             _refuse_failed(layer.query, layer.check)
         for query in self._drops:
             _refuse_failed(query)
+        for look in self._look_for_open:
+            look()
         for speed, ledger in self._speeds:
             if not speed.query.status["isDataAvailable"] and not speed.query.status["isTriggerActive"]:
                 ledger.checked(ago=speed.interval)  # it has looked no longer ago than that

@@ -26,6 +26,7 @@ class Fresh(BaseModel):
     )
     freshness_seconds: float | None = Field(description="null: nothing is counted yet")
     fresh_within: float | None
+    open_since: datetime | None = Field(description="Since when a Kafka transaction is open; null: none is")
     version: int | None
     cut: dict[str, int] | None
     offsets: dict[str, int] | None

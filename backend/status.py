@@ -46,7 +46,13 @@ class Status(BaseModel):
     open_segment: int
     committed_at: datetime | None = Field(description="When the speed layer committed last")
     checked_at: datetime | None = Field(description="All that the log held then is counted")
-    fresh_at: datetime | None = Field(description="The same moment: how old the count is is measured from it")
+    fresh_at: datetime | None = Field(
+        description="How old the count is is measured from it: the same moment, or `open_since` where that is earlier"
+    )
+    open_since: datetime | None = Field(
+        description="Since when a Kafka transaction is open: what it holds, and what follows it in its partitions, "
+        "counts when it ends; null: none is"
+    )
     freshness_seconds: float | None = Field(description="Since then; null: nothing is counted yet")
     freshness: Standing = Field(description="Against `fresh_within`")
     fresh_within: float = Field(description="Seconds: the target for `freshness_seconds`")

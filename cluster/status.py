@@ -20,10 +20,10 @@ from app.settings import Settings, settings
 from cluster.failures import failures
 
 STATUS = (
-    "SELECT pipeline, version, cut, offsets, open_segment, accepted, quarantined, published_at, fresh_at "
+    "SELECT pipeline, version, cut, offsets, open_segment, accepted, quarantined, published_at, fresh_at, open_since "
     "FROM serving.status"
 )
-NOT_REGISTERED: tuple[Any, ...] = (None, {}, {}, None, None, None, None, None)
+NOT_REGISTERED: tuple[Any, ...] = (None, {}, {}, None, None, None, None, None, None)
 
 
 class Status(NamedTuple):
@@ -54,12 +54,13 @@ def status(at: Settings) -> Status:
             wrong.append(f"{name} has no topic {topic}. Help: ./scripts/topics")
         if name not in found:
             wrong.append(f"{name} is not registered. Help: ./scripts/migrate")
-        version, cut, offsets, segment, accepted, quarantined, published, fresh = found.get(name, NOT_REGISTERED)
+        version, cut, offsets, segment, accepted, quarantined, published, fresh, opened = found.get(name, NOT_REGISTERED)
         committed, counted = _messages(offsets), _messages(cut)
         table.append((
             name, topic, _number(sent), _number(sent and max(sent - committed, 0)), _number(sent and sent - counted),
             _number(segment), _number(version), _ago(now, published), _number(accepted), _number(quarantined),
-            _ago(now, fresh), ", ".join(one.job for one in failed if one.pipeline == name),
+            _ago(now, fresh) + (f", transaction open since {opened:%Y-%m-%d %H:%M:%S}" if opened else ""),
+            ", ".join(one.job for one in failed if one.pipeline == name),
         ))  # fmt: skip
     return Status(table, wrong)
 

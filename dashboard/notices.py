@@ -113,6 +113,12 @@ def _speed_late(name: str, status: dict[str, Any]) -> None:
             f"Nothing has been counted yet. Start the speed layer, `./scripts/submit streaming {name}`, "
             f"and {send(name)}"
         )
+    elif status["freshness"] != "ok" and status.get("open_since"):
+        st.warning(
+            f"**A Kafka transaction is open** since {status['open_since']}. What it holds, and what follows it in its "
+            "partitions, is counted when it ends. See that its producer commits or aborts it, and that the speed layer "
+            f"runs: `./scripts/submit streaming {name}`"
+        )
     elif status["freshness"] != "ok":
         st.warning(
             f"**The speed layer is behind.** It counted last {age(status['freshness_seconds'])}; the target is "

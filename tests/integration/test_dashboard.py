@@ -412,6 +412,17 @@ def test_a_speed_layer_that_is_behind_is_named_with_its_target(
 
 
 @pytest.mark.usefixtures("clock")
+def test_an_open_transaction_is_named_with_since_when(server: Server) -> None:
+    since = {"freshness": "error", "freshness_seconds": 600.0, "open_since": "2026-06-01T12:00:00Z"}
+    server.answers["/pipelines/parcels"] = (200, STATUS | since)
+    for opened in (pipeline_page, overview_page, layers_page):
+        page = opened().run()
+        assert ":red-badge[■ stale · 10 min ago]" in texts(page)
+        (said,) = [warning.value for warning in page.warning if "Kafka has no" not in warning.value]
+        assert said.startswith("**A Kafka transaction is open** since 2026-06-01T12:00:00Z. ")
+
+
+@pytest.mark.usefixtures("clock")
 def test_a_batch_that_is_behind_is_named_with_its_target(server: Server) -> None:
     server.answers["/pipelines/parcels"] = (200, STATUS | {"batch_late": True, "batch_seconds": 8_000.0})
 
