@@ -154,7 +154,7 @@ def test_a_table_that_has_moved_is_found_where_it_is(asked: Any, stack: Stack, t
     copy, last = moved("ada's lake"), moved("last")
     shutil.copytree(old, copy)
     with stack.working(Role.BATCH) as ledger:
-        Lake(stack.spark, f"file://{copy.parent}", stack.pipeline).append(stack.lake.bronze(), ledger)
+        Lake(stack.spark, f"file://{copy.parent}", stack.pipeline).append(stack.lake.bronze(), ledger, {})
     assert count(asked, bronze) == 2
     assert sorted(old.rglob("*")) == before
     copy.rename(last)
