@@ -9,6 +9,7 @@ import tenacity
 from app import losses
 from app.compaction import Compaction
 from app.compute import Computed, Counts, OutOfOrder, compute
+from app.errors import Explained
 from app.history import load_history
 from app.idle import Latest
 from app.lake import OF_FILES, Lake, LakeError
@@ -24,8 +25,23 @@ logger = logging.getLogger(__name__)
 TIDY_VERSIONS = 100  # between two times that the derived tables are tidied
 
 
-class QualityError(Exception):
-    """A version does not meet the pipeline's quality rules; the version before it stays published."""
+class QualityError(Explained):
+    """A version does not meet the pipeline's quality rules; the version before it, `published`, stays.
+
+    `new`: the counts of what is new since that one; `cut`: the offsets up to which it was looked at.
+    """
+
+    help = "./scripts/submit batch {pipeline} --accept-quarantined"
+    decision = "quarantined"
+
+    def __init__(self, text: str, new: Counts, published: int | None, cut: Offsets) -> None:
+        super().__init__(text)
+        self.new = new
+        self.published = published
+        self.cut = cut
+
+
+Accepts = Callable[[QualityError], bool]  # asked where a version is refused: whether an operator has accepted it
 
 
 def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) -> Offsets:
@@ -66,33 +82,53 @@ def wait_until_archived(lake: Lake, ledger: Ledger, cut: Offsets, seconds: int) 
     return held
 
 
-def run_unless_idle(latest: Latest, settings: Settings, full: bool) -> Version | None:
+def run_unless_idle(
+    latest: Latest, ledger: Ledger, settings: Settings, full: bool, accepted: Accepts | None = None
+) -> Version | None:
     """Publishes as `run` does, unless this process has counted all that there is: then returns None.
 
     A full run counts all of it anew. Raises what `run` does.
     """
-    if not full and latest.counts_all():
+    if not full and latest.counts_all(ledger):
         return None
-    version = run(latest.lake, latest.ledger, settings, full)
+    try:
+        version = run(latest.lake, ledger, settings, full, accepted=accepted)
+    except QualityError as error:
+        latest.refused(error.published, error.cut)
+        raise
     latest.published(version)
     return version
 
 
-def run(
-    lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publish: Callable[[], None] = lambda: None
+def run(  # noqa: PLR0913
+    lake: Lake,
+    ledger: Ledger,
+    settings: Settings,
+    full: bool,
+    *,
+    before_publish: Callable[[], None] = lambda: None,
+    accepted: Accepts | None = None,
 ) -> Version:
     """Publishes a new version of the pipeline, and returns it.
 
     Raises:
         LedgerError: another batch of the pipeline is running, or the definition is not registered.
         LakeError: the master dataset lags behind the cut, or a history file is missing.
-        QualityError: too much was quarantined.
+        QualityError: too much of what is new since the published version was quarantined, and not `accepted`.
     """
     with ledger.claimed("batch"):
-        return _run(lake, ledger, settings, full, before_publish)
+        return _run(lake, ledger, settings, full, before_publish=before_publish, accepted=accepted)
 
 
-def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publish: Callable[[], None]) -> Version:
+def _run(  # noqa: PLR0913
+    lake: Lake,
+    ledger: Ledger,
+    settings: Settings,
+    full: bool,
+    *,
+    before_publish: Callable[[], None],
+    accepted: Accepts | None,
+) -> Version:
     started = time.monotonic()
     pipeline, versions = ledger.pipeline, Versions(ledger)
     if not full:
@@ -104,15 +140,16 @@ def _run(lake: Lake, ledger: Ledger, settings: Settings, full: bool, before_publ
     logger.info("%s: segment %d sealed at %s", pipeline.name, cut.segment, cut.offsets)
     held = wait_until_archived(lake, ledger, cut.offsets, settings.archive_wait)
     offsets = cut.offsets | {partition: held[partition] for partition in OF_FILES if partition in held}
-    published = None if full else versions.published()
-    previous = published if published and published.cut else None
+    published = versions.published()
+    previous = published if published and published.cut and not full else None
     number = versions.next_number()
     compaction = Compaction(lake, ledger, number, offsets)
     computed, previous = _compute(lake, pipeline, previous, offsets)
     try:
-        before = Counts(previous.accepted, previous.duplicates, previous.quarantined) if previous else Counts(0, 0, 0)
-        counts = before + computed.counts
-        _check(pipeline, counts)
+        counts = _counts(previous) + computed.counts
+        refused = _refused(pipeline, counts, published, offsets)
+        if refused and not (accepted and accepted(refused)):
+            raise refused
         lake.derive(computed.events, previous.cut if previous else None, offsets, counts.accepted)
         compaction.prepare(computed.events, previous)
     finally:
@@ -168,11 +205,32 @@ def can_add_to(lake: Lake, cut: Offsets, accepted: int) -> bool:
     return lake.pipeline.dedup is None or lake.identified(cut) == accepted
 
 
-def _check(pipeline: Pipeline, counts: Counts) -> None:
-    total = counts.accepted + counts.duplicates + counts.quarantined
-    if counts.quarantined * 100 > pipeline.max_quarantined_percent * total:
-        raise QualityError(
-            f"{pipeline.name}: {counts.quarantined} of {total} events are quarantined, more than the allowed "
-            f"{pipeline.max_quarantined_percent} %; the published version stays. See the lake table quarantine, or "
-            "raise max_quarantined_percent"
-        )
+def _counts(version: Version | None) -> Counts:
+    return Counts(version.accepted, version.duplicates, version.quarantined) if version else Counts(0, 0, 0)
+
+
+def _refused(pipeline: Pipeline, counts: Counts, published: Version | None, cut: Offsets) -> QualityError | None:
+    """Why a version with these counts must not be published; None: it may.
+
+    The rule looks at what is new since the published version of the definition: neither does a long good past hide what
+    comes now, nor does a bad past that was accepted refuse what is good.
+    """
+    before = _counts(published)
+    new = Counts(
+        counts.accepted - before.accepted,
+        counts.duplicates - before.duplicates,
+        counts.quarantined - before.quarantined,
+    )
+    total = new.accepted + new.duplicates + new.quarantined
+    if new.quarantined <= 0 or new.quarantined * 100 <= pipeline.max_quarantined_percent * total:
+        return None
+    since = f" that are new since version {published.version}" if published and published.cut else ""
+    return QualityError(
+        f"{pipeline.name}: {new.quarantined:,} of {total:,} events{since} are quarantined, more than the allowed "
+        f"{pipeline.max_quarantined_percent} %; the published version stays. See the quarantine of the pipeline, then "
+        "mend the source or the definition, or publish once with "
+        f"{QualityError.help.format(pipeline=pipeline.name)}",
+        new,
+        published.version if published else None,
+        cut,
+    )

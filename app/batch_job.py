@@ -1,6 +1,6 @@
 """The batch job: publishes a new version of each named pipeline.
 
-spark-submit app/batch_job.py [PIPELINE …] [--full]
+spark-submit app/batch_job.py [PIPELINE …] [--full] [--every N | --accept-quarantined [--by NAME]]
 """
 
 import logging
@@ -9,14 +9,12 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder, where spark-submit points it
 
-from app.batch import run_unless_idle
-from app.idle import Latest
-from app.job import connected, job, repeated, side_by_side
-from app.lake import Lake
-from app.ledger import Ledger
+from app.failures import Failures, operator
+from app.job import NothingRuns, job, repeated, side_by_side
 from app.model import Pipeline
 from app.postgres import Role
-from app.session import session
+from app.publisher import Publisher
+from app.session import require_running, session
 from app.settings import settings
 from app.versions import Version
 
@@ -24,19 +22,31 @@ logger = logging.getLogger(__name__)
 
 
 @job("batch")
-def main(pipelines: list[Pipeline], full: bool, every: int | None) -> None:
+def main(pipelines: list[Pipeline], full: bool, every: int | None, accept_quarantined: bool, by: str | None) -> None:
     at = settings()
     spark = session(at, "tidemark batch")
-    with connected(at, Role.BATCH) as connect:
-        layers = [Latest(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
+    failures = Failures(at, Role.BATCH, "batch")
+    accepted_by = (by or operator()) if accept_quarantined else None
+    publishers = [Publisher(spark, at, pipeline, failures) for pipeline in pipelines]
 
-        def publish(latest: Latest) -> tuple[Pipeline, Version | None]:
-            return latest.lake.pipeline, run_unless_idle(latest, at, full)
+    def publish(publisher: Publisher) -> tuple[Publisher, Version | None]:
+        try:
+            return publisher, publisher.publish(full, accepted_by, again=every is not None)
+        except Exception:
+            if every is None:
+                raise
+            return publisher, None  # the error is recorded and logged
 
-        for stop in repeated(every):
-            for pipeline, version in side_by_side(at.side_by_side, publish, layers, stop):
-                show(pipeline, version)
+    for stop in repeated(every):
+        failures.write()
+        due = [publisher for publisher in publishers if publisher.is_due()]
+        for publisher, version in side_by_side(at.side_by_side, publish, due, stop):
+            if not publisher.failed:
+                show(publisher.pipeline, version)
+        require_running(spark)
     spark.stop()
+    if all(publisher.failed for publisher in publishers):
+        raise NothingRuns(f"no pipeline could be published: {', '.join(pipeline.name for pipeline in pipelines)}")
 
 
 def show(pipeline: Pipeline, version: Version | None) -> None:

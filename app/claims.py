@@ -18,6 +18,10 @@ class LedgerError(Exception):
     """The ledger is not where the caller must find it; nothing was written."""
 
 
+class AlreadyClaimed(LedgerError):
+    """Another process does the work: the pipeline is well, and this process is not needed."""
+
+
 class Claims:
     """The transactions and claims of one connection, for one definition of a pipeline."""
 
@@ -36,14 +40,14 @@ class Claims:
         """Makes this connection the only one that does `work` for the pipeline, as long as it lives.
 
         Raises:
-            LedgerError: another process does that work, and still does after CLAIM_SECONDS.
+            AlreadyClaimed: another process does that work, and still does after CLAIM_SECONDS.
         """
         try:
             with self.transaction() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = %s", (f"{CLAIM_SECONDS}s",))
                 cursor.execute(f"SELECT pg_advisory_lock({CLAIM})", self.key | {"work": work})
         except LockNotAvailable as error:
-            raise LedgerError(
+            raise AlreadyClaimed(
                 f"another process already does the {work} of {self.pipeline.name}; stop it, or wait until it ends"
             ) from error
 

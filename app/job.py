@@ -22,6 +22,7 @@ from app.lake import LakeError
 from app.log import TopicMissing
 from app.options import parser
 from app.postgres import Connection, WeakPassword, connect
+from app.session import SparkEnded
 from app.settings import Settings
 from app.stopping import Stop, asked_to_stop
 from app.topic_rules import TopicDiffers
@@ -32,13 +33,18 @@ class ServerEnded(Exception):
     """A server has ended by itself."""
 
 
+class NothingRuns(Exception):
+    """No pipeline of a job runs."""
+
+
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 EXPECTED = (
-    CatalogError, LakeError, LedgerError, LogShorter, OffsetGap, QualityError, ServerEnded, StreamFailed, TopicMissing,
-    TopicDiffers, TopicRemade, WeakPassword, pipelines.WrongDefinition, FileNotFoundError, KafkaError, ValidationError,
+    CatalogError, LakeError, LedgerError, LogShorter, NothingRuns, OffsetGap, QualityError, ServerEnded, SparkEnded,
+    StreamFailed, TopicMissing, TopicDiffers, TopicRemade, WeakPassword, pipelines.WrongDefinition, FileNotFoundError,
+    KafkaError, ValidationError,
     psycopg2.OperationalError,
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import kept, staging
 from app.claims import Claims, LedgerError
+from app.errors import Explained
 from app.model import Pipeline
 from app.postgres import Connection
 from app.relations import relations
@@ -30,8 +31,17 @@ if TYPE_CHECKING:
 Offsets = dict[int, int]
 
 
-class DefinitionReplaced(LedgerError):
+class DefinitionUnknown(Explained, LedgerError):
+    """The definition has not been registered in Postgres."""
+
+    help = "./scripts/migrate"
+
+
+class DefinitionReplaced(Explained, LedgerError):
     """A newer definition of the pipeline has been published; a job of the older one has nothing more to do."""
+
+    help = "start the job again"
+    decision = "restart"
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class Ledger(Claims):
         """The offsets the speed layer has committed.
 
         Raises:
-            LedgerError: the definition has not been registered.
+            DefinitionUnknown: the definition has not been registered.
             DefinitionReplaced: readers have been pointed to a newer definition, and this one's ledger is gone.
         """
         with self.transaction() as cursor:
@@ -88,7 +98,7 @@ class Ledger(Claims):
         row = cursor.fetchone()
         if row is None:
             self.refuse_replaced(cursor)
-            raise LedgerError(
+            raise DefinitionUnknown(
                 f"{self.pipeline.name}: definition {self.pipeline.fingerprint} is not registered; run ./scripts/migrate"
             )
         return offsets_from_json(row[0]), row[1]

@@ -15,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.consumer.fetcher import ConsumerRecord
 
+from app.errors import Explained
 from app.events import Topic
 from app.ledger import Offsets
 from app.topic_rules import require_exact
@@ -27,8 +28,10 @@ POLL_MS = 50
 POLLED = 10_000  # messages that a poll gives at most
 
 
-class TopicMissing(Exception):
+class TopicMissing(Explained):
     """The topic does not exist on the broker."""
+
+    help = "./scripts/topics"
 
 
 class Log:

@@ -17,6 +17,7 @@ from typing import Any
 HOME = Path(__file__).resolve().parents[1]
 PIPELINES = sorted(module.name for module in pkgutil.iter_modules([str(HOME / "app/pipelines")]))
 _LISTED = ", ".join(PIPELINES)
+BY = "who accepts it (default: this user and machine)"
 PORTS = {"kafka": 9092, "postgres": 5433, "metastore": 9083, "sql": 10000, "api": 5550, "dashboard": 8501}
 
 
@@ -161,7 +162,10 @@ def batch(options: ArgumentParser) -> None:
     _pipelines(options)
     options.add_argument("--full", action="store_true", help="compute from all history, not from the version before")
     text = "go on until stopped: every so many seconds a run of those that have something new to count"
-    options.add_argument("--every", type=_whole(), metavar="N", help=text)
+    ways = options.add_mutually_exclusive_group()
+    ways.add_argument("--every", type=_whole(), metavar="N", help=text)
+    ways.add_argument("--accept-quarantined", action="store_true", help="publish though too much is quarantined")
+    options.add_argument("--by", metavar="NAME", help=BY)
 
 
 def serving(options: ArgumentParser) -> None:
@@ -229,8 +233,8 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
 SCRIPTS = _named(
-    bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit, test,
-    topics, up, verify,
+    bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit,
+    test, topics, up, verify,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 spark-submit app/serving_layer.py [PIPELINE …] [--rows N]
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -22,13 +23,17 @@ from app.settings import settings
 def main(pipelines: list[Pipeline], rows: int) -> None:
     at = settings()
     spark = session(at, "tidemark serving")
-    lakes = [Lake(spark, at.lake_path, pipeline) for pipeline in pipelines]
 
-    def publish(copied: tuple[Lake, View | Alert | Rollup]) -> tuple[Lake, str, DataFrame]:
-        lake, view = copied
-        return lake, view.name, lake.replace(f"serving/{view.name}", merged(spark, at, lake.pipeline, view))
+    @functools.cache
+    def lake_of(pipeline: Pipeline) -> Lake:
+        return Lake(spark, at.lake_path, pipeline)
 
-    views = [(lake, view) for lake in lakes for view in lake.pipeline.served]
+    def publish(copied: tuple[Pipeline, View | Alert | Rollup]) -> tuple[Lake, str, DataFrame]:
+        pipeline, view = copied
+        lake = lake_of(pipeline)
+        return lake, view.name, lake.replace(f"serving/{view.name}", merged(spark, at, pipeline, view))
+
+    views = [(pipeline, view) for pipeline in pipelines for view in pipeline.served]
     for lake, name, table in side_by_side(at.side_by_side, publish, views):
         print(f"{lake.pipeline.name}.{name}: {table.count():,} rows at {lake.path(f'serving/{name}')}")
         table.drop("_offsets").show(rows, truncate=False)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from app.settings import Settings
@@ -86,6 +87,20 @@ def warehouse(at: Settings) -> str:
 def file_system(spark: SparkSession, path: Any) -> Any:
     """Hadoop's file system of one of its paths."""
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+
+
+class SparkEnded(Exception):
+    """The Spark application has ended under a job: that is no pipeline's fault, and no pipeline can go on."""
+
+
+def require_running(spark: SparkSession) -> None:
+    """Raises SparkEnded where the application of this session runs no longer."""
+    try:
+        ended = spark._jsc.sc().isStopped()
+    except (Py4JError, OSError) as error:
+        raise SparkEnded(f"Java has ended: {error}; see its last lines above, then start the job again") from error
+    if ended:
+        raise SparkEnded("the Spark application has ended; the lines above say why. Then start the job again")
 
 
 def session(at: Settings, name: str, streaming: bool = False, more: dict[str, str] | None = None) -> SparkSession:

@@ -23,12 +23,15 @@ from app.verify import Verdict, verify
 def main(pipelines: list[Pipeline]) -> None:
     at = settings()
     spark = session(at, "tidemark verify")
-    with connected(at, Role.BATCH) as connect:
-        layers = [(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline)) for pipeline in pipelines]
-        verdicts = []
-        for verdict in side_by_side(at.side_by_side, lambda layer: verify(*layer, at), layers):
-            show(verdict)
-            verdicts.append(verdict)
+
+    def look(pipeline: Pipeline) -> Verdict:
+        with connected(at, Role.BATCH) as connect:
+            return verify(Lake(spark, at.lake_path, pipeline), Ledger(connect(), pipeline), at)
+
+    verdicts = []
+    for verdict in side_by_side(at.side_by_side, look, pipelines):
+        show(verdict)
+        verdicts.append(verdict)
     spark.stop()
     sys.exit(0 if all(verdict.exact for verdict in verdicts) else 1)
 

@@ -1,7 +1,6 @@
 """A batch layer that runs again and again: it counts whatever has come, and nothing twice over."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,19 +39,19 @@ def stack(new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def latest(stack: Stack, clock: Clock) -> Iterator[Latest]:
+def latest(stack: Stack, clock: Clock) -> Latest:
     """That of a process which has published what there is."""
-    with stack.working(Role.BATCH) as ledger:
-        found = Latest(stack.lake, ledger, clock)
-        stack.count_everything()  # by a process which may have died before it wrote all that belongs to its version
-        assert again(stack, found) == 2
-        assert again(stack, found) is None
-        yield found
+    found = Latest(stack.lake, clock)
+    stack.count_everything()  # by a process which may have died before it wrote all that belongs to its version
+    assert again(stack, found) == 2
+    assert again(stack, found) is None
+    return found
 
 
 def again(stack: Stack, latest: Latest, full: bool = False) -> int | None:
     """The version that another run publishes; None: none."""
-    version = run_unless_idle(latest, stack.settings, full)
+    with stack.working(Role.BATCH) as ledger:
+        version = run_unless_idle(latest, ledger, stack.settings, full)
     return version.version if version else None
 
 
@@ -90,10 +89,9 @@ def test_a_version_is_published_anew_before_it_is_older_than_its_target(
     new_stack: NewStack, clock: Clock, target: str, seconds: int
 ) -> None:
     stack = new_stack(batch_within=target)
-    with stack.working(Role.BATCH) as ledger:
-        latest = Latest(stack.lake, ledger, clock)
-        assert again(stack, latest) == 1
-        clock.now = seconds - 1
-        assert again(stack, latest) is None
-        clock.now = seconds
-        assert again(stack, latest) == 2
+    latest = Latest(stack.lake, clock)
+    assert again(stack, latest) == 1
+    clock.now = seconds - 1
+    assert again(stack, latest) is None
+    clock.now = seconds
+    assert again(stack, latest) == 2
