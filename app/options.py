@@ -27,6 +27,16 @@ def parser(command: str) -> ArgumentParser:
     return _described(ArgumentParser(prog=name, **_about(command)), command)
 
 
+def accept(options: ArgumentParser) -> None:
+    """Accept what PIPELINE waits for, so that it goes on by itself; without DECISION, show what that is.
+
+    gap: go on without what Kafka has deleted. quarantined: publish once. topic, log: refused, with what to do.
+    """
+    options.add_argument("pipelines", metavar="PIPELINE", nargs=1, type=_pipeline)
+    options.add_argument("decision", metavar="DECISION", nargs="?", choices=("gap", "quarantined", "topic", "log"))
+    options.add_argument("--by", metavar="NAME", help=BY)
+
+
 def bench(options: ArgumentParser) -> None:
     """Measure the layers beside plain Spark, a consumer by hand and each other, and the API, on servers of its own.
 
@@ -233,7 +243,7 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
 SCRIPTS = _named(
-    bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit,
+    accept, bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit,
     test, topics, up, verify,
 )  # fmt: skip
 

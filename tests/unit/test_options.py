@@ -89,6 +89,7 @@ def test_an_option_that_a_command_does_not_have_is_refused_before_anything_is_in
         (("demo", "--api-port", "65536"), "argument --api-port: '65536' is not a whole number from 1 to 65535"),
         (("submit", "batch", "--every", "1.5"), "argument --every: '1.5' is not a whole number"),
         (("submit", "bach"), "invalid choice: 'bach' (choose from"),
+        (("accept", "transactions", "it"), "argument DECISION: invalid choice: 'it'"),
         (("submit", "batch", "--every", "9", "--accept-quarantined"), "not allowed with argument --every"),
         (("rollback",), "the following arguments are required: PIPELINE"),
         (("rollback", "transactions", "transactions"), "unrecognized arguments: transactions"),
