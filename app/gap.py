@@ -3,6 +3,7 @@
 import logging
 
 from app import losses
+from app.errors import Explained
 from app.ledger import Ledger, Offsets
 from app.log import Log
 
@@ -15,16 +16,25 @@ LOST = (
 )
 
 
-class OffsetGap(Exception):
+class OffsetGap(Explained):
     """Messages between two offsets are no longer in Kafka."""
 
+    help = "./scripts/accept {pipeline} gap"
+    decision = "gap"
 
-class TopicRemade(Exception):
+
+class TopicRemade(Explained):
     """Kafka's topic is not the one that was read before: its offsets mean other messages."""
 
+    help = "./scripts/accept {pipeline} topic"
+    decision = "topic"
 
-class LogShorter(Exception):
+
+class LogShorter(Explained):
     """Kafka's topic ends before what was already read from it: it has lost messages."""
+
+    help = "./scripts/accept {pipeline} log"
+    decision = "log"
 
 
 def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_loss: bool) -> Offsets:
@@ -60,8 +70,8 @@ def check_log(ledger: Ledger, layer: str, found: Offsets, topic: Log, accept_los
         )
         raise OffsetGap(
             f"gap in the {layer} layer of {pipeline.name}: {gaps}. The messages between are no longer in Kafka; a "
-            f"longer retention.ms of the topic prevents this. {LOST if lost else REST}, start once: "
-            f"./scripts/submit streaming {pipeline.name} --accept-loss"
+            f"longer retention.ms of the topic prevents this. {LOST if lost else REST}: "
+            f"{OffsetGap.help.format(pipeline=pipeline.name)}"
         )
     if missing:
         logger.warning("%s: the %s layer goes on at %s; the messages before are lost", pipeline.name, layer, missing)

@@ -26,11 +26,14 @@ from app.session import SparkEnded
 from app.settings import Settings
 from app.stopping import Stop, asked_to_stop
 from app.topic_rules import TopicDiffers
-from app.watch import StreamFailed
 
 
 class ServerEnded(Exception):
     """A server has ended by itself."""
+
+
+class StreamFailed(Exception):
+    """A query stopped with an error; the message is that of its cause."""
 
 
 class NothingRuns(Exception):

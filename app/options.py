@@ -163,8 +163,6 @@ def up(options: ArgumentParser) -> None:
 def streaming(options: ArgumentParser) -> None:
     """Archive the topics and keep the speed layer of PIPELINES (default: all) up to date, until stopped."""
     _pipelines(options)
-    text = "go on where Kafka starts if it has deleted what comes next"
-    options.add_argument("--accept-loss", action="store_true", help=text)
 
 
 def batch(options: ArgumentParser) -> None:

@@ -57,6 +57,8 @@ STREAMING = {
     "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.metricsEnabled": "false",
+    # A query that hangs is no reason to wait for ever: its pipeline stays stopped, and the others go on.
+    "spark.sql.streaming.stopTimeout": "60s",
 }
 # What building an expression, or reading a checkpoint, asks Java for: else it looks for each part of such a name
 # through all jars, and each time anew.

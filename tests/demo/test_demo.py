@@ -135,6 +135,7 @@ def test_the_commands_of_the_documentation_do_what_they_say(data: Path, ports: P
         assert len(objects.get("/objects?limit=7").get_json()["rows"]) == 7
         assert {row["hazardous"] for row in objects.get("/alerts").get_json()["rows"]} == {True}
         close(api)
+        assert run("./scripts/accept transactions") == "transactions waits for nothing\n"
         assert run("./scripts/rollback transactions") == f"transactions: readers see version {version} again\n"
         said = run("./scripts/verify transactions")
         assert "verify: exact transactions.clients" in said

@@ -16,10 +16,11 @@ from app import drops
 from app.claims import LedgerError
 from app.dropped import Dropped
 from app.drops import Drops
+from app.job import StreamFailed
 from app.lake import DROPPED, LakeError
 from app.ledger import Ledger
 from app.postgres import Role
-from app.watch import StreamFailed, Watch
+from app.streams import Streams
 from tests.integration.conftest import NewStack, Stack, event
 
 SECONDS = 60
@@ -167,15 +168,20 @@ def test_a_folder_that_cannot_be_read_any_more_stops_the_query_with_its_name(sta
             query.processAllAvailable()
 
 
-@pytest.mark.usefixtures("default_signals")
-def test_a_query_of_dropped_files_that_fails_stops_the_job(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_of_dropped_files_that_fails_is_an_error_that_names_the_cause(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (stack.drops / "a.json").write_text(lines("1"))
     monkeypatch.setattr(Dropped, "take", _fail)
-    watch = Watch(stack.spark)
-    with stack.dropping() as query:
-        watch.drops(query)
-        with pytest.raises(StreamFailed, match=r"(?s)^drops test\w+ stopped: .*the disk is gone"):
-            watch.until_stopped()
+    streams = Streams(stack.spark, stack.settings, stack.pipeline)
+    try:
+        streams.start(accept_loss=False)
+        (query,) = [q for q in stack.spark.streams.active if q.name == f"drops {stack.pipeline.name}"]
+        _until(lambda: not query.isActive)
+        with pytest.raises(StreamFailed, match=rf"^drops {stack.pipeline.name} stopped: OSError: the disk is gone$"):
+            streams.look()
+    finally:
+        assert streams.stop()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(stack: Stack, tmp_path: Path) -> None:

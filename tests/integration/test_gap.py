@@ -1,29 +1,26 @@
 """Messages that Kafka has deleted before they were read: the job stops and says so, or goes on as it is told."""
 
-import os
 import re
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event
 
 import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from app import streaming_job
 from app.archive import Archive
 from app.gap import LogShorter, OffsetGap, TopicRemade
-from app.job import connected
 from app.lake import Lake
 from app.postgres import Role
 from app.speed import Speed
+from app.streams import Streams, refuse_failed
 from app.topics import create_topic
-from app.watch import Watch
 from tests.integration.conftest import Stack, event
 
 LOSSES = "SELECT layer, partition, first_offset, next_offset FROM tidemark.loss WHERE pipeline = %s ORDER BY layer"
@@ -51,7 +48,7 @@ def test_a_gap_stops_both_layers_until_the_loss_is_accepted(stack: Stack, admin:
     stack.send(event("6"), partition=1)
     expire(admin, stack, partition=0, before=4)
     state = (stack.offsets(), stack.totals(), len(stack.bronze()))
-    command = f"./scripts/submit streaming {name} --accept-loss"
+    command = f"./scripts/accept {name} gap"
     said = f"topic {name} partition 0: expected offset 2, Kafka starts at 4.* {command}"
     with pytest.raises(OffsetGap, match=f"gap in the speed layer of {name}: {said}"):
         stack.stream()
@@ -84,8 +81,8 @@ def test_a_master_dataset_that_was_lost_is_a_gap_where_kafka_no_longer_has_what_
     stack.lake = Lake(stack.spark, stack.settings.lake_path, stack.pipeline)
     changed = stack.define(checks=())  # a new definition, which has read nothing
     for other in (stack, changed):
-        said = f"{name}: topic {name} partition 0: expected offset 0, Kafka starts at 2.*LAKE_PATH.* --accept-loss"
-        with pytest.raises(OffsetGap, match=f"gap in the archive layer of {said}"):
+        said = f"{name}: topic {name} partition 0: expected offset 0, Kafka starts at 2.*LAKE_PATH"
+        with pytest.raises(OffsetGap, match=f"gap in the archive layer of {said}.* ./scripts/accept {name} gap"):
             other.archive()
     assert stack.owner(LOSSES, name) == []
     assert stack.bronze() == []
@@ -106,18 +103,16 @@ def test_a_master_dataset_that_was_lost_is_read_again_where_kafka_has_everything
     assert stack.batch(full=True).accepted == 3
 
 
-@pytest.mark.usefixtures("default_signals")
 def test_a_new_pipeline_starts_where_its_old_topic_starts(
     stack: Stack, admin: KafkaAdminClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     stack.send(event("1"), event("2"), event("3"), partition=0)
     expire(admin, stack, partition=0, before=2)
     for _ in range(2):
-        with connected(stack.settings, Role.SPEED) as connect:
-            watch = Watch(stack.spark)
-            streaming_job.start(stack.pipeline, watch, stack.settings, connect, accept_loss=False)
-            Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            watch.until_stopped()
+        streams = Streams(stack.spark, stack.settings, stack.pipeline)
+        streams.start(accept_loss=False)
+        streams.finish()
+        assert streams.stop()
     assert stack.owner(LOSSES, stack.pipeline.name) == [("archive", 0, 0, 2), ("speed", 0, 0, 2)]
     assert "the archive layer goes on at {0: 2}; the messages before are lost" in caplog.text
     assert stack.count_everything().accepted == 1
@@ -175,7 +170,6 @@ def test_an_accepted_loss_stands_until_more_has_expired(stack: Stack, admin: Kaf
     assert stack.count_everything().accepted == 2
 
 
-@pytest.mark.usefixtures("default_signals")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("layer", ["speed", "archive"])
 def test_a_gap_under_a_running_layer_that_lags_is_named_as_one_found_at_its_start(
@@ -183,8 +177,7 @@ def test_a_gap_under_a_running_layer_that_lags_is_named_as_one_found_at_its_star
 ) -> None:
     name, written, expired = stack.pipeline.name, Event(), Event()
     stack.send(event("1"), partition=0)
-    with stack.working(Role.SPEED) as ledger, stack.working(Role.SPEED) as other:
-        watch = Watch(stack.spark)
+    with stack.working(Role.SPEED) as ledger:
         speed, archive = Speed(stack.spark, ledger, stack.settings), Archive(stack.lake, ledger, stack.settings)
         running: Speed | Archive = speed if layer == "speed" else archive
         write = running.write
@@ -201,16 +194,17 @@ def test_a_gap_under_a_running_layer_that_lags_is_named_as_one_found_at_its_star
             stack.send(event("2"), event("3"), event("4"), partition=0)
             expire(admin, stack, partition=0, before=3)
             expired.set()
-            if layer == "speed":
-                watch.speed(speed, other)
-            else:
-                watch.archive(archive)
             said = f"gap in the {layer} layer of {name}: topic {name} partition 0: expected offset 1, Kafka starts at 3"
-            with pytest.raises(OffsetGap, match=f"{said}.* --accept-loss"):
-                watch.until_stopped()
+            with pytest.raises(OffsetGap, match=f"{said}.* ./scripts/accept {name} gap"):
+                _look_until_it_fails(query, running.check)
         finally:
             expired.set()
             query.stop()
+
+
+@retry(retry=retry_if_result(lambda _: True), stop=stop_after_delay(60), wait=wait_fixed(0.2))
+def _look_until_it_fails(query: StreamingQuery, check: Callable[[], None]) -> None:
+    refuse_failed(query, check)
 
 
 @pytest.mark.parametrize("messages", [1, 3], ids=["fewer messages", "more messages"])

@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import shutil
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,11 +26,10 @@ from app.folders import Folders, Standing
 from app.hive import cursor
 from app.model import LakeTable
 from app.parquet import Parquet, ParquetTable
-from app.parquet_stream import ParquetStream
 from app.postgres import Role
 from app.settings import Settings
+from app.streams import Streams
 from app.verify import Verdict
-from app.watch import Watch
 from embedded.hive import HiveServer, Metastore
 from tests.conftest import SQL_SECONDS
 from tests.faults.definition import PARQUET
@@ -476,32 +473,27 @@ def test_a_metastore_that_does_not_answer_stops_nothing_and_is_told_later(
         assert rows(anew, stack) == dated(FIRST, "1", "2") + dated(SECOND, "3")
 
 
-@pytest.mark.usefixtures("default_signals")
 def test_what_the_metastore_did_not_take_is_told_again_though_no_more_events_come(asked: Any, stack: Stack) -> None:
     expected = dated(FIRST, "1") + dated(SECOND, "2")
     stack.send(*on(FIRST, "1"))
     stack.write_parquet()
     stack.send(*on(SECOND, "2"))
+    streams = Streams(stack.spark, stack.settings, stack.pipeline)
 
-    def stop_when_it_is_seen() -> None:
-        retry = retry_if_result(lambda seen: seen != expected)
-        try:
-            Retrying(stop=stop_after_delay(SQL_SECONDS), wait=wait_fixed(0.2), retry=retry)(rows, asked, stack)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+    def seen() -> list[tuple[str, str]]:
+        streams.look()
+        return rows(asked, stack)
 
-    with stack.working(Role.SPEED) as of_the_query, stack.working(Role.SPEED) as of_the_watch:
-        stream = ParquetStream(stack.spark, stack.lake, of_the_query, stack.settings)
-        watch = Watch(stack.spark)
-        watch.parquet(stream, of_the_watch)
+    try:
         with patch.object(Catalog, "_partition", side_effect=PySparkException("the metastore is away")):
-            stream.start(accept_loss=False).processAllAvailable()
+            streams.start(accept_loss=False)
+            (query,) = [q for q in stack.spark.streams.active if q.name == f"parquet {stack.pipeline.name}"]
+            query.processAllAvailable()
         assert rows(asked, stack) == dated(FIRST, "1")
-        looking = threading.Thread(target=stop_when_it_is_seen)
-        looking.start()
-        watch.until_stopped()
-        looking.join(SQL_SECONDS)
-    assert rows(asked, stack) == expected
+        retry = retry_if_result(lambda found: found != expected)
+        Retrying(stop=stop_after_delay(SQL_SECONDS), wait=wait_fixed(0.2), retry=retry)(seen)
+    finally:
+        assert streams.stop()
 
 
 def test_batches_delete_no_folder_that_the_metastore_still_names(

@@ -4,11 +4,15 @@ import os
 import signal
 from itertools import islice
 from threading import Barrier, Event
+from unittest.mock import MagicMock
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from app.job import repeated, side_by_side
+from app.session import SparkEnded
 from app.stopping import Stop
+from app.supervisor import Supervisor
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
@@ -69,3 +73,13 @@ def test_what_has_not_begun_when_a_job_is_stopped_is_left_out() -> None:
         return item
 
     assert list(side_by_side(1, work, range(6), stop)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("stopped", [True, Py4JNetworkError("the connection was refused"), ConnectionRefusedError()])
+def test_a_job_whose_spark_has_ended_ends_and_blames_no_pipeline(stopped: bool | Exception) -> None:
+    spark, failures = MagicMock(), MagicMock()
+    spark._jsc.sc.return_value.isStopped.side_effect = [stopped] * 9
+    streams = MagicMock(start=MagicMock(side_effect=Py4JNetworkError("the answer is empty")))
+    with pytest.raises(SparkEnded, match="has ended"):
+        Supervisor(spark, failures, [streams]).run(Stop())
+    failures.record.assert_not_called()

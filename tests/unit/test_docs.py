@@ -38,6 +38,7 @@ RUN_BY = {
     "docker compose up -d --wait": CORE,
     "docker compose up -d --wait --no-recreate --scale spark-worker=2": FIVE,
     "SPARK_MASTER=spark://$MASTER ./scripts/submit batch transactions": COMMANDS,
+    "./scripts/accept transactions": COMMANDS,
     "./scripts/demo": "tests/demo/test_browser.py",
     "./scripts/demo orders": ORDERS,
     "./scripts/migrate": COMMANDS,

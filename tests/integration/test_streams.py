@@ -1,56 +1,37 @@
-"""The end of a streaming job: the archive holds what has been counted, and nothing is waited for that it holds."""
+"""The streams of one pipeline: how they end, what they wait for, and what they give back."""
 
 import itertools
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Timer
 from types import SimpleNamespace
 
 import pytest
 from pyspark.sql.streaming.query import StreamingQuery
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from app.archive import Archive
-from app.ledger import Ledger
+from app.job import StreamFailed
 from app.postgres import Role
-from app.speed import Speed
-from app.watch import StreamFailed, Watch
+from app.streams import Streams
 from tests.integration.conftest import Stack, event
 
-pytestmark = [pytest.mark.usefixtures("default_signals"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 SECONDS = 60
 
 
 @contextmanager
-def streaming(stack: Stack, **changes: int) -> Iterator[tuple[Watch, StreamingQuery]]:
-    """A watch over both layers once they hold what was sent, with the query of the speed layer."""
-    settings = stack.settings.model_copy(update=changes)
-
-    def ledger() -> Ledger:
-        return Ledger(stack.connection(Role.SPEED), stack.pipeline)
-
-    watch = Watch(stack.spark)
-    speed, archive = Speed(stack.spark, ledger(), settings), Archive(stack.lake, ledger(), settings)
-    queries = [speed.start(accept_loss=False), archive.start(accept_loss=False)]
+def streaming(stack: Stack, **changes: int) -> Iterator[tuple[Streams, StreamingQuery]]:
+    """The streams once both layers hold what was sent, with the query of the speed layer."""
+    streams = Streams(stack.spark, stack.settings.model_copy(update=changes), stack.pipeline)
     try:
-        watch.speed(speed, ledger())
-        watch.archive(archive)
-        queries[0].processAllAvailable()
-        retry = retry_if_result(lambda held: not held)
-        Retrying(stop=stop_after_delay(SECONDS), wait=wait_fixed(0.1), retry=retry)(archive.holds, stack.offsets())
-        yield watch, queries[0]
+        streams.start(accept_loss=False)
+        (counting,) = [q for q in stack.spark.streams.active if q.name == f"speed {stack.pipeline.name}"]
+        counting.processAllAvailable()
+        retry = retry_if_result(lambda held: held < sum(stack.offsets().values()))
+        Retrying(stop=stop_after_delay(SECONDS), wait=wait_fixed(0.1), retry=retry)(lambda: len(stack.bronze()))
+        yield streams, counting
     finally:
-        for query in queries:
-            query.stop()
-
-
-def stopped_soon(watch: Watch) -> None:
-    """Watches until a signal that comes after a second."""
-    Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    watch.until_stopped()
+        assert streams.stop()
 
 
 def test_an_idle_stream_is_as_fresh_as_its_last_look(stack: Stack) -> None:
@@ -79,8 +60,8 @@ def test_a_count_is_as_old_as_the_log_was_when_it_was_read(stack: Stack, monkeyp
 
 def test_an_archive_that_holds_what_has_been_counted_is_not_waited_for(stack: Stack) -> None:
     stack.send(event("1"))
-    with streaming(stack, archive_interval=3600) as (watch, _):
-        stopped_soon(watch)
+    with streaming(stack, archive_interval=3600) as (streams, _):
+        streams.finish()
     assert len(stack.bronze()) == 1
 
 
@@ -104,17 +85,17 @@ def test_a_lone_event_is_counted_without_waiting_for_the_next(stack: Stack) -> N
 
 def test_an_archive_that_is_behind_is_waited_for(stack: Stack) -> None:
     stack.send(event("1"))
-    with streaming(stack, archive_interval=8) as (watch, counting):
+    with streaming(stack, archive_interval=8) as (streams, counting):
         stack.send(event("2"), event("3"))
         counting.processAllAvailable()
-        stopped_soon(watch)
+        streams.finish()
     assert len(stack.bronze()) == sum(stack.offsets().values()) == 3
 
 
 def test_an_archive_that_does_not_reach_what_has_been_counted_is_an_error_that_names_both(stack: Stack) -> None:
     stack.send(event("1"), partition=1)
-    with streaming(stack, archive_interval=3600, archive_wait=1) as (watch, counting):
+    with streaming(stack, archive_interval=3600, archive_wait=1) as (streams, counting):
         stack.send(event("2"), partition=1)
         counting.processAllAvailable()
         with pytest.raises(StreamFailed, match=r"archive test\w+ is at .*1: 1.*, expected .*1: 2.*, 1 s after"):
-            stopped_soon(watch)
+            streams.finish()
