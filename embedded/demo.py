@@ -10,15 +10,13 @@ from types import FrameType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from app import pipelines as declared
-from app.model import Pipeline
 from app.options import PORTS, parser
-from app.relations import Relation
 from embedded.process import ServerError
 from embedded.stack import EXPECTED, SPEED_INTERVAL, Ports, Stack
+from embedded.tables import failures, overview, shown, view_of
 from producers.each import DISORDER
 
 
@@ -27,8 +25,6 @@ class Stopped(BaseException):
 
 
 console = Console()
-ROWS = 8  # of a merged view, shown
-COLUMNS = 6
 TURN_SECONDS = 5  # that the view of a pipeline is shown before that of the next
 PUBLISH_SECONDS = 600  # within which a batch publishes, on a slow machine too
 SPEED_INTERVAL_ONCE = 10  # as nobody looks, and two versions are to be published soon
@@ -74,34 +70,6 @@ def start(stack: Stack) -> None:
     console.print(f"  logs       {stack.data / 'logs'}")
 
 
-def overview(stack: Stack) -> Table:
-    """How far each pipeline is."""
-    statuses = stack.query(
-        "SELECT pipeline, version, (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(offsets)), "
-        "round(extract(epoch FROM now() - fresh_at), 1) FROM serving.status ORDER BY pipeline"
-    )
-    table = Table("pipeline", "version", "messages counted", "seconds old")
-    for name, *status in statuses:
-        if name in {pipeline.name for pipeline in stack.pipelines}:
-            table.add_row(name, *(f"{value:,}" for value in status))
-    return table
-
-
-def view_of(stack: Stack, pipeline: Pipeline) -> Table:
-    """The first merged view of a pipeline as it is now: the rows of the newest window, or with the most in them."""
-    relation = Relation(pipeline, pipeline.views[0])
-    names = pipeline.views[0].output_names[:COLUMNS]
-    order = "window_start" if "window_start" in names else names[len(relation.keys)]
-    columns = ", ".join(f'"{name}"' for name in names)
-    rows = stack.query(f'SELECT {columns} FROM {relation.serving} ORDER BY "{order}" DESC NULLS LAST LIMIT {ROWS}')
-    table = Table(title=relation.serving, title_justify="left")
-    for name in names:
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    return table
-
-
 def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
     """Shows how far the pipelines are, and a merged view of each in turn, refreshed every second, until `stopped`."""
     turns = (pipeline for pipeline in cycle(stack.pipelines) for _ in range(TURN_SECONDS))
@@ -110,7 +78,9 @@ def show_until_stopped(stack: Stack, stopped: Callable[[], bool]) -> None:
 
         def look() -> bool:
             stack.require_running()
-            live.update(Group(overview(stack), view_of(stack, next(turns))), refresh=console.is_terminal)
+            pipeline = next(turns)
+            parts = lambda: overview(stack), lambda: failures(stack), lambda: view_of(stack, pipeline)
+            live.update(Group(*map(shown, parts)), refresh=console.is_terminal)
             return stopped()
 
         wait(look)
@@ -192,7 +162,9 @@ def _wait(stack: Stack, condition: Callable[[], bool]) -> None:
             stop=stop_after_delay(PUBLISH_SECONDS), wait=wait_fixed(0.5), retry=retry_if_result(lambda done: not done)
         )(look)
     except RetryError:
-        raise ServerError(f"waited {PUBLISH_SECONDS} s in vain; see the logs in {stack.data / 'logs'}") from None
+        stopped = "".join(f"\n{name} ({job}): {reason.splitlines()[0]}" for name, job, _, reason, _ in stack.failed())
+        logs = stack.data / "logs"
+        raise ServerError(f"waited {PUBLISH_SECONDS} s in vain; see the logs in {logs}{stopped}") from None
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -168,12 +169,15 @@ class Stack:
         return service.until_ready
 
     def begin_streaming(self) -> UntilReady:
-        """Begins the streaming job, which is ready when it has read all that the topics hold."""
+        """Begins the streaming job, which is ready when it has read all that the topics hold.
+
+        A pipeline that fails is not waited for.
+        """
         before = self._checked()
         return self.begin(
             SparkJob("streaming", self._log("streaming")),
             command("streaming", self._names(), little=self.bounded),
-            lambda: all(now and now != then for now, then in zip(self._checked(), before, strict=True)),
+            lambda: all(now - then for now, then in zip(self._checked(), before, strict=True)),
         )
 
     def start_batch(self, every: int) -> Server:
@@ -253,17 +257,26 @@ class Stack:
 
     def query(self, statement: str, role: Role = Role.READ) -> list[tuple[Any, ...]]:
         """What a reader gets, or another role: each statement sees a snapshot of its own."""
-        if role not in self._connections:
+        if role not in self._connections or self._connections[role].closed:
             self._connections[role] = self._exits.enter_context(contextlib.closing(connect(self.settings, role)))
             self._connections[role].autocommit = True
         with self._connections[role].cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def _checked(self) -> list[object]:
-        """When all of the log was last seen to be committed for each definition, which may not be published yet."""
-        rows = self.query("SELECT pipeline, fingerprint, checked_at FROM tidemark.ledger", Role.SPEED)
-        checked = {(pipeline, fingerprint): at for pipeline, fingerprint, at in rows}
+    def failed(self) -> list[tuple[str, str, datetime, str, str]]:
+        """Pipeline, job, since when, reason and what helps of each pipeline that a job has stopped."""
+        found = self.query("SELECT pipeline, job, since, reason, help FROM serving.failure ORDER BY since")
+        return [row for row in found if row[0] in self._names()]
+
+    def _checked(self) -> list[set[object]]:
+        """For each definition, when the streaming job last saw all of its log committed, or failed at it."""
+        rows = self.query(
+            "SELECT l.pipeline, l.fingerprint, l.checked_at, f.failed_at FROM tidemark.ledger l "
+            "LEFT JOIN tidemark.failure f ON f.pipeline = l.pipeline AND f.job = 'streaming'",
+            Role.SPEED,
+        )
+        checked = {(pipeline, fingerprint): set(moments) - {None} for pipeline, fingerprint, *moments in rows}
         return [checked[pipeline.name, pipeline.fingerprint] for pipeline in self.pipelines]
 
     def _names(self) -> list[str]:

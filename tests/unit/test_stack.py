@@ -1,17 +1,22 @@
 """The stack on one machine, as far as it goes without its servers."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import MagicMock
 
+import psycopg2
 import pytest
+from rich.console import Console
 
 from app.migrate import NameTaken
 from app.options import PORTS
+from app.pipelines import select
 from app.settings import HOME, Settings
 from app.topic_rules import TopicDiffers
 from embedded import demo, spark, stack
@@ -123,7 +128,7 @@ def test_all_looks_share_one_connection_which_ends_with_the_stack(
     opened: list[MagicMock] = []
 
     def connect(*_: object) -> MagicMock:
-        opened.append(MagicMock())
+        opened.append(MagicMock(closed=0))
         return opened[-1]
 
     monkeypatch.setattr(stack, "connect", connect)
@@ -134,6 +139,24 @@ def test_all_looks_share_one_connection_which_ends_with_the_stack(
         assert connection.autocommit  # each look is a transaction of its own, and sees what has been committed since
         connection.close.assert_not_called()
     connection.close.assert_called_once()
+
+
+def test_a_view_that_postgres_refuses_is_shown_and_does_not_end_the_demo(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = [("sensors", "batch", datetime(2026, 1, 1, 12, 30, tzinfo=UTC), "too [bad]\nmore", "./scripts/accept it")]
+    refused = MagicMock(side_effect=psycopg2.errors.QueryCanceled("it took too long\nLINE 1"))
+    asked = MagicMock(query=MagicMock(return_value=[]), failed=lambda: failed, pipelines=[select(["sensors"])[0]])
+    monkeypatch.setattr(demo, "view_of", refused)
+    monkeypatch.setattr(demo, "console", Console(width=200))
+    looks = iter([False, True])
+
+    demo.show_until_stopped(asked, lambda: next(looks))
+
+    said = capsys.readouterr().out
+    assert refused.call_count == 2
+    assert "it took too long" in said
+    assert re.search(r"sensors +│ batch +│ 12:30:00 │ too \[bad\] +│ ./scripts/accept it", said)
 
 
 @pytest.mark.usefixtures("default_signals")
