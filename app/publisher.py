@@ -3,6 +3,7 @@
 import logging
 import time
 
+import psycopg2
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -38,8 +39,16 @@ class Publisher:
         self._acceptance: int | None = None
 
     def is_due(self) -> bool:
-        """Whether no pause after an error is left."""
-        return time.monotonic() >= self._again_at
+        """Whether no pause after an error is left, or an operator has accepted what the pipeline waits for."""
+        if time.monotonic() >= self._again_at:
+            return True
+        if self.failed is None or self.failed.decision is None:
+            return False
+        try:
+            return self._failures.accepted(self.pipeline.name, self.failed.decision) is not None
+        except psycopg2.Error as error:
+            logger.warning("%s: what was accepted cannot be read: %s", self.pipeline.name, str(error).strip())
+            return False
 
     def publish(self, full: bool, accepted_by: str | None, again: bool) -> Version | None:
         """A new version; None: there is nothing to count, or nothing new since a version was refused.

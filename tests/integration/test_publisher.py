@@ -133,7 +133,9 @@ def test_what_was_refused_is_computed_again_only_when_something_has_come_or_is_a
         again(job)
     assert [again(job), len(computed), failure(stack)[0][0]] == [None, 2, 2]
     failures = Failures(stack.settings, Role.SPEED, "streaming")
+    assert not job.is_due()
     failures.accept(stack.pipeline.name, "quarantined", "bob", {})
+    assert job.is_due()
     assert again(job) == 1
     assert stack.owner(ACCEPTED, stack.pipeline.name) == [("quarantined", "bob", {}, True)]
     assert failure(stack) == []
