@@ -54,7 +54,8 @@ def status(at: Settings) -> Status:
             wrong.append(f"{name} has no topic {topic}. Help: ./scripts/topics")
         if name not in found:
             wrong.append(f"{name} is not registered. Help: ./scripts/migrate")
-        version, cut, offsets, segment, accepted, quarantined, published, fresh, opened = found.get(name, NOT_REGISTERED)
+        row = found.get(name, NOT_REGISTERED)
+        version, cut, offsets, segment, accepted, quarantined, published, fresh, opened = row
         committed, counted = _messages(offsets), _messages(cut)
         table.append((
             name, topic, _number(sent), _number(sent and max(sent - committed, 0)), _number(sent and sent - counted),
