@@ -140,6 +140,7 @@ def test(options: ArgumentParser) -> None:
 
     ./scripts/test                     everything
     ./scripts/test unit                one tier: lint, unit, spark, integration, demo or cluster
+    ./scripts/test inventory REVISION  what the tests consist of, beside a revision: no count may become smaller
     ./scripts/test tests/unit/test_model.py -k duration    what pytest would run
     """
     options.add_argument("what", nargs="?", metavar="TIER | FILE", help="default: everything")
