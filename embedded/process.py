@@ -223,7 +223,7 @@ _turns = itertools.count(os.getpid() * 40)  # other processes begin elsewhere
 def free_port(besides: Collection[int] = ()) -> int:
     """A port that nothing listens on, and none of `besides`, which others are about to take.
 
-    No port is given out twice by one process.
+    No port is given out twice by one process, nor by two that run at once.
 
     Raises:
         ServerError: there is none.
@@ -234,8 +234,21 @@ def free_port(besides: Collection[int] = ()) -> int:
             continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind((LOCALHOST, port))
-            return port
+            if _gives(port):
+                return port
     raise ServerError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free. Stop what uses them")
+
+
+def _gives(port: int) -> bool:
+    """Whether no other process gives this port: a name without a file says so, which Linux forgets with the process."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0tidemark port {port}")
+    except OSError:
+        name.close()
+        return False
+    name.detach()  # it stays open as long as the process runs
+    return True
 
 
 def require_port(name: str, port: int, option: str) -> None:

@@ -59,4 +59,4 @@ def test_it_sends_20_a_second_if_nothing_else_is_asked_for(kafka_bootstrap: str,
     seconds = float(done.stdout.split(" in ")[1].split(" s")[0])
 
     assert len(records(kafka_bootstrap, topic, PARTITIONS)) - before == 61
-    assert 3 <= seconds < 10
+    assert 3 <= seconds < 30  # at one a second it were a minute

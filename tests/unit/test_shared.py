@@ -83,11 +83,11 @@ def test_all_who_ask_at_once_get_one_reading(shared: Shared) -> None:
     source, entered = Source(), threading.Barrier(8)
 
     def ask() -> Reading:
-        entered.wait(10)
+        entered.wait(60)
         return shared.read("it", source, age=5)
 
     with ThreadPoolExecutor(8) as pool:
-        found = [task.result(10) for task in [pool.submit(ask) for _ in range(8)]]
+        found = [task.result(60) for task in [pool.submit(ask) for _ in range(8)]]
     assert {one.value for one in found} == {0}
 
 
