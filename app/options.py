@@ -45,6 +45,7 @@ def bench(options: ArgumentParser) -> None:
     options.add_argument("what", nargs="?", choices=("api", "batch", "catching-up", "latency"), help="default: all")
     _number(options, "events", "events that wait in the topic", 1_000_000)
     _number(options, "rounds", "rounds of catching up, or of batches, that count", 3)
+    _number(options, "warm-up", "rounds before them, in which Java compiles most of what they run", 4, least=0)
     _number(options, "rate", "events a second after that", 1_000)
     _number(options, "seconds", "how long at that rate", 60)
     _number(options, "keys", "rows of the view that the API is asked for", 10_000)

@@ -4,4 +4,3 @@ TIDEMARK, PLAIN, TIDEMARK_FIRSTS, PLAIN_FIRSTS, BY_HAND = (
     "tidemark", "plain Spark", "tidemark, no duplicates", "plain Spark, no duplicates", "consumer by hand",
 )  # fmt: skip
 INCREMENTAL, FULL = "over a tenth of new events", "over all events"
-WARM_UP = 4  # rounds in which Java compiles most of what they run

@@ -15,7 +15,7 @@ import psutil
 from app.options import PORTS, parser
 from app.pipelines.transactions import PIPELINE
 from app.topics import create_topic
-from bench import BY_HAND, FULL, INCREMENTAL, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, WARM_UP, api
+from bench import BY_HAND, FULL, INCREMENTAL, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, api
 from bench.load import fill
 from embedded.process import free_port
 from embedded.spark import HOME, LATE_COMPILER, submitting
@@ -39,20 +39,20 @@ def main() -> None:
             return
         stack.start_kafka()
         if given.what in (None, "catching-up"):
-            catching_up(stack, given.events, given.rounds)
+            catching_up(stack, given.events, given.rounds, given.warm_up)
         if given.what in (None, "batch"):
-            batches(stack, given.events, given.rounds)
+            batches(stack, given.events, given.rounds, given.warm_up)
         if given.what in (None, "latency"):
             latency(stack, given.events, given.rate, given.seconds)
 
 
-def catching_up(stack: Stack, events: int, rounds: int) -> None:
+def catching_up(stack: Stack, events: int, rounds: int, warm_up: int) -> None:
     servers, topic = stack.settings.kafka_bootstrap_servers, "catching-up"
     create_topic(servers, topic, PARTITIONS)
     print(f"sending {events:,} events", flush=True)
     fill(servers, topic, events)
-    found = submit(stack, "catching_up", [topic, str(events), str(rounds)])
-    print(f"\ncatching up on {events:,} events, median of {rounds} rounds after {WARM_UP} that warm up\n")
+    found = submit(stack, "catching_up", [topic, str(events), str(rounds), str(warm_up)])
+    print(f"\ncatching up on {events:,} events, median of {rounds} rounds after {warm_up} that warm up\n")
     print(f"{'':28}{'events per CPU-second':>22}   ratio of each round to")
     for name, others in {
         PLAIN: (), TIDEMARK: (PLAIN, BY_HAND), PLAIN_FIRSTS: (), TIDEMARK_FIRSTS: (PLAIN_FIRSTS, BY_HAND), BY_HAND: ()
@@ -63,12 +63,14 @@ def catching_up(stack: Stack, events: int, rounds: int) -> None:
         print(f"{name:28}{median(found[name]):22,.0f}   {', '.join(ratios)}")
 
 
-def batches(stack: Stack, events: int, rounds: int) -> None:
+def batches(stack: Stack, events: int, rounds: int, warm_up: int) -> None:
     topic = "batches"
     stack.begin_metastore()()
     create_topic(stack.settings.kafka_bootstrap_servers, topic, PARTITIONS)
-    print(f"\nbatches over {events:,} events and a tenth more, {rounds} times after {WARM_UP} that warm up", flush=True)
-    found = submit(stack, "batches", [topic, str(events), str(rounds)], LATE_COMPILER)  # as the batch job runs
+    print(f"\nbatches over {events:,} events and a tenth more, {rounds} times after {warm_up} that warm up", flush=True)
+    found = submit(
+        stack, "batches", [topic, str(events), str(rounds), str(warm_up)], LATE_COMPILER
+    )  # as the batch job runs
     print("\nCPU-seconds of a batch, median\n")
     for name, seconds in found.items():
         print(f"{name:34}{median(seconds):8,.1f}")

@@ -2,7 +2,7 @@
 
 The rounds that warm up end with EVENTS counted; each round after them adds a tenth of what there is by then.
 
-spark-submit bench/batches.py TOPIC EVENTS ROUNDS    prints JSON: {"incremental": [s, …], "full": [s, …]}
+spark-submit bench/batches.py TOPIC EVENTS ROUNDS WARM_UP    prints JSON: {"incremental": [s, …], "full": [s, …]}
 """
 
 import json
@@ -21,7 +21,7 @@ from app.postgres import Role, connect
 from app.session import session
 from app.settings import settings
 from app.speed import Speed
-from bench import FULL, INCREMENTAL, WARM_UP
+from bench import FULL, INCREMENTAL
 from bench.load import fill
 from bench.processor import processor_seconds
 from bench.speed_layer import registered, to_the_end
@@ -30,7 +30,7 @@ ADAPTIVE = "spark.sql.adaptive.enabled"
 
 
 def main() -> None:
-    topic, events, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    topic, (events, rounds, warm_up) = sys.argv[1], map(int, sys.argv[2:])
     at = settings()
     spark = session(at, "bench", streaming=True)
     pipeline = registered(at, "batches", topic, PIPELINE.dedup)
@@ -53,11 +53,11 @@ def main() -> None:
             spark.conf.set(ADAPTIVE, "false")
 
     tenth = events // 10
-    total = count(0, events - WARM_UP * tenth)
+    total = count(0, events - warm_up * tenth)
     batch(full=True)
     found: dict[str, list[float]] = {INCREMENTAL: [], FULL: []}
-    for number in range(WARM_UP + rounds):
-        warm = number >= WARM_UP
+    for number in range(warm_up + rounds):
+        warm = number >= warm_up
         total = count(total, total // 10 if warm else tenth)
         for name, measured in found.items():
             seconds = batch(full=name == FULL)

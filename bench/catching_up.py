@@ -1,6 +1,6 @@
-"""Events per CPU-second of catching up on a topic, in one Spark application, round by round.
+"""Events per CPU-second of catching up on a topic, in one Spark application, round by round, once it is warm.
 
-spark-submit bench/catching_up.py TOPIC EVENTS ROUNDS    prints JSON: {name: [events per CPU-second, …]}
+spark-submit bench/catching_up.py TOPIC EVENTS ROUNDS WARM_UP    prints JSON: {name: [events per CPU-second, …]}
 """
 
 import json
@@ -19,13 +19,13 @@ from app.postgres import Role, connect
 from app.session import session
 from app.settings import settings
 from app.speed import Speed
-from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, WARM_UP, baselines, consumer
+from bench import BY_HAND, PLAIN, PLAIN_FIRSTS, TIDEMARK, TIDEMARK_FIRSTS, baselines, consumer
 from bench.processor import processor_seconds
 from bench.speed_layer import registered, to_the_end
 
 
 def main() -> None:
-    topic, events, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    topic, (events, rounds, warm_up) = sys.argv[1], map(int, sys.argv[2:])
     at = settings()
     servers = at.kafka_bootstrap_servers
     spark = session(at, "bench", streaming=True)
@@ -39,7 +39,7 @@ def main() -> None:
             consumer.catch_up(servers, topic, events, connection)
 
     found: dict[str, list[float]] = {}
-    for number in range(WARM_UP + rounds):
+    for number in range(warm_up + rounds):
         checkpoint, own = f"{at.checkpoint_path}/plain-{number}", f"own_{number}"
         work: dict[str, Callable[[], None]] = {
             PLAIN: partial(baselines.catch_up, spark, servers, topic),
@@ -51,7 +51,7 @@ def main() -> None:
         for name, one in work.items():
             measured = events / processor_seconds(spark, one)
             print(f"round {number}: {name}: {measured:,.0f} events per CPU-second", file=sys.stderr, flush=True)
-            if number >= WARM_UP:
+            if number >= warm_up:
                 found.setdefault(name, []).append(measured)
     print(json.dumps(found))
     spark.stop()

@@ -9,7 +9,7 @@ from app.settings import HOME
 
 FIGURE = r"\s+[\d,]+"
 RATIO = r" \d+\.\d\d"
-SMALL = ("--events=2000", "--rounds=1", "--rate=100", "--seconds=3", "--keys=1000", "--answers=50")
+SMALL = ("--events=2000", "--rounds=1", "--warm-up=0", "--rate=100", "--seconds=3", "--keys=1000", "--answers=50")
 
 
 def bench(*options: str) -> str:
