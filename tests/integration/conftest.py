@@ -79,6 +79,11 @@ class Stack:
             self.producer.send(self.pipeline.topic.name, value=value, key=key.encode(), partition=partition)
         self.producer.flush()
 
+    @property
+    def at_once(self) -> Settings:
+        """Settings of a query that is to end: it does not wait for the next second to find nothing more."""
+        return self.settings.model_copy(update={"archive_interval": 0})
+
     def speed(self) -> Speed:
         return Speed(self.spark, Ledger(self.connection(Role.SPEED), self.pipeline), self.settings)
 
@@ -98,7 +103,7 @@ class Stack:
     def archive(self, accept_loss: bool = False) -> Archive:
         """Runs the archive until it holds the topic to its end, then stops it."""
         with self.working(Role.SPEED) as ledger:
-            archive = Archive(self.lake, ledger, self.settings)
+            archive = Archive(self.lake, ledger, self.at_once)
             finish(archive.start(accept_loss))
         return archive
 
@@ -116,7 +121,7 @@ class Stack:
         """Writes the Parquet tables up to the topic's end, as a job of its own that knows of the metastore nothing."""
         with self.working(Role.SPEED) as ledger:
             lake = Lake(self.spark, self.settings.lake_path, self.pipeline)
-            stream = ParquetStream(self.spark, lake, ledger, self.settings)
+            stream = ParquetStream(self.spark, lake, ledger, self.at_once)
             finish(stream.start(accept_loss=False))
         return stream
 
@@ -124,7 +129,7 @@ class Stack:
     def dropping(self) -> Iterator[StreamingQuery]:
         """The query of dropped files, which is stopped at the end."""
         with self.working(Role.SPEED) as ledger:
-            query = Drops(self.lake, ledger, self.settings).start()
+            query = Drops(self.lake, ledger, self.at_once).start()
             try:
                 yield query
             finally:

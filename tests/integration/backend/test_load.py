@@ -38,7 +38,7 @@ from tests.integration.backend.conftest import VIEW, Layers, increments, snapsho
 pytestmark = pytest.mark.timeout(300)
 REQUESTS, READERS = 10_000, 16
 PRICES = {"ada": Decimal("1.10"), "bob": Decimal("0.50")}
-RECOVERY = 5  # seconds after Postgres answers again
+RECOVERY = 10  # seconds after Postgres answers again
 
 
 class Own:
@@ -168,7 +168,7 @@ def test_what_is_stuck_in_the_lake_keeps_no_other_answer_waiting(own: Own) -> No
         refused = [one.result() for one in stuck]
 
     assert len(still) == REQUESTS_OF_THE_LAKE  # they waited all the while
-    assert max(seconds) < ANSWER_SECONDS / 10
+    assert max(seconds) < ANSWER_SECONDS / 2
     assert {status for status, _ in refused} == {503}
     silent = [answer["detail"] for _, answer in refused if "longer than the API waits" in answer["detail"]]
     assert len(silent) >= SESSIONS  # one that waits may be given a session as its own time ends
