@@ -23,13 +23,14 @@ from embedded.process import Server
 MEMORY = 20 * 2**30  # bytes: the integration tests take some 9 GiB, the demo 6, the cluster 8
 STOP_SECONDS = 300  # in which the cluster is taken down
 LOOK_SECONDS = 0.5
+GIVES_WAY: tuple[str, ...] = ("nice", "-n", "5")  # all lanes but the last, which waits the most and so would end last
 
 
 class Tier(Server):
     """A tier as a process. An interrupt has pytest stop what its tests have started."""
 
-    def __init__(self, name: str, folder: Path, command: Sequence[str]) -> None:
-        super().__init__(name, folder / name, stop_signal=signal.SIGINT, stop_seconds=STOP_SECONDS)
+    def __init__(self, name: str, folder: Path, command: Sequence[str], prefix: Sequence[str] = ()) -> None:
+        super().__init__(name, folder / name, stop_signal=signal.SIGINT, stop_seconds=STOP_SECONDS, prefix=prefix)
         self.command = command
         self.seconds: float | None = None  # that it took, once it has ended
         self.log.touch()
@@ -78,8 +79,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     try:
         lanes = [
-            [Tier(name, folder, [str(HOME / "scripts/test"), name]) for name in lane.split(",")]
-            for lane in sys.argv[1:]
+            [Tier(name, folder, [str(HOME / "scripts/test"), name], prefix) for name in lane.split(",")]
+            for lane, prefix in zip(sys.argv[1:], [GIVES_WAY] * len(sys.argv[2:]) + [()], strict=True)
         ]
         tiers = [*chain(*lanes)]
         run(lanes if psutil.virtual_memory().total >= MEMORY else [tiers], _print)

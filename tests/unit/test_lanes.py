@@ -57,7 +57,7 @@ def test_the_results_of_all_come_last_and_little_memory_makes_one_lane(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts/test").write_text('#!/bin/sh\necho "$1 ran"; [ "$1" != two ]')
+    (tmp_path / "scripts/test").write_text('#!/bin/sh\necho "$1 ran at $(nice)"; [ "$1" != two ]')
     (tmp_path / "scripts/test").chmod(0o755)
     given: list[int] = []
 
@@ -72,8 +72,11 @@ def test_the_results_of_all_come_last_and_little_memory_makes_one_lane(
     with pytest.raises(SystemExit) as ended:
         lanes.main()
     assert ended.value.code == 1
+    own = os.nice(0)
     said = capfdbinary.readouterr().out.decode()
-    assert said.startswith("one ran\ntwo ran\nthree ran\n\n== results\none: passed after ")
+    assert said.startswith(
+        f"one ran at {own + 5}\ntwo ran at {own + 5}\nthree ran at {own}\n\n== results\none: passed after "
+    )
     assert "\ntwo: failed after " in said
     assert given == [2 if side_by_side else 1]
 
