@@ -126,10 +126,10 @@ class Stack:
         return stream
 
     @contextmanager
-    def dropping(self) -> Iterator[StreamingQuery]:
+    def dropping(self, settings: Settings | None = None) -> Iterator[StreamingQuery]:
         """The query of dropped files, which is stopped at the end."""
         with self.working(Role.SPEED) as ledger:
-            query = Drops(self.lake, ledger, self.at_once).start()
+            query = Drops(self.lake, ledger, settings or self.settings).start()
             try:
                 yield query
             finally:
@@ -145,7 +145,7 @@ class Stack:
 
     def take_drops(self) -> None:
         """Runs the query of dropped files until it has taken all there are, then stops it."""
-        with self.dropping() as query:
+        with self.dropping(self.at_once) as query:
             query.processAllAvailable()
 
     @property
