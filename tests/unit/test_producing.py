@@ -69,12 +69,14 @@ class Client:
 
     def __init__(self, fails_from: int | None = None, *, acknowledges: bool = True) -> None:
         self.sent = 0
+        self.has_sent = threading.Event()
         self.fails_from = fails_from
         self.acknowledges = acknowledges
 
     def send(self, *_: Any, **__: Any) -> Any:
         future: Any = Future()
         self.sent += 1
+        self.has_sent.set()
         if self.fails_from is not None and self.sent >= self.fails_from:
             return future.failure(KafkaTimeoutError("too late"))
         return future.success(None) if self.acknowledges else future
@@ -143,7 +145,13 @@ def test_a_signal_ends_a_long_wait_at_once(fake_kafka: Client, number: signal.Si
         raise AssertionError("the second message is due in an hour")
 
     handler, started = signal.getsignal(number), time.monotonic()
-    sender = threading.Timer(0.1, os.kill, (os.getpid(), number))
+
+    def signals() -> None:
+        assert fake_kafka.has_sent.wait(60)
+        time.sleep(0.1)  # by then it waits; a signal that comes earlier ends that wait too
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=signals)
     sender.start()
     delivery = producing.produce(messages(), "topic", "nowhere", rate=1 / 3600)
     sender.join()

@@ -38,7 +38,7 @@ from tests.integration.backend.conftest import VIEW, Layers, increments, snapsho
 pytestmark = pytest.mark.timeout(300)
 REQUESTS, READERS = 10_000, 16
 PRICES = {"ada": Decimal("1.10"), "bob": Decimal("0.50")}
-RECOVERY = 10  # seconds after Postgres answers again
+RECOVERY = 5  # seconds after Postgres answers again
 
 
 class Own:
