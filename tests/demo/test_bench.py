@@ -1,11 +1,15 @@
 """The measurements run, and print what they promise. What they find depends on the machine: only the API is judged."""
 
+import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
 
 import pytest
 
 from app.settings import HOME
+from tests.demo.running import SECONDS
 
 FIGURE = r"\s+[\d,]+"
 RATIO = r" \d+\.\d\d"
@@ -13,9 +17,16 @@ SMALL = ("--events=2000", "--rounds=1", "--warm-up=0", "--rate=100", "--seconds=
 
 
 def bench(*options: str) -> str:
-    return subprocess.run(
-        [HOME / "scripts/bench", *options], check=True, text=True, stdout=subprocess.PIPE, timeout=900
-    ).stdout
+    """What a measurement prints. It is a session of its own, of which an interrupt leaves nothing."""
+    words = [str(HOME / "scripts/bench"), *options]
+    with subprocess.Popen(words, text=True, stdout=subprocess.PIPE, start_new_session=True) as run:
+        try:
+            printed, _ = run.communicate(timeout=SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode == 0, printed
+    return printed
 
 
 @pytest.fixture(scope="module")
