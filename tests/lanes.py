@@ -75,7 +75,8 @@ def _print(text: bytes) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has what it runs in the background ignore the first
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp())
     try:
         lanes = [
