@@ -48,7 +48,7 @@ class Boundary:
         """What the owner of the tables gets."""
         return self._fetched(Role.MIGRATE, statement)
 
-    @retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(30), wait=wait_fixed(0.05))
+    @retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.05))
     def wait_until_one_waits(self) -> bool:
         """Returns when some process waits for an advisory lock, as for a claim."""
         return self.owned("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != []

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-TIMEOUT = 60  # seconds
+TIMEOUT = 120  # seconds
 
 
 @contextmanager

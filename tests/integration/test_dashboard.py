@@ -61,7 +61,7 @@ def pipeline_page() -> AppTest:
 
         pipeline.page("parcels")
 
-    return AppTest.from_function(script, default_timeout=30)
+    return AppTest.from_function(script, default_timeout=120)
 
 
 def overview_page() -> AppTest:
@@ -70,7 +70,7 @@ def overview_page() -> AppTest:
 
         overview.page({})
 
-    return AppTest.from_function(script, default_timeout=30)
+    return AppTest.from_function(script, default_timeout=120)
 
 
 def layers_page() -> AppTest:
@@ -79,7 +79,7 @@ def layers_page() -> AppTest:
 
         layers.page()
 
-    return AppTest.from_function(script, default_timeout=30)
+    return AppTest.from_function(script, default_timeout=120)
 
 
 def operations_page() -> AppTest:
@@ -88,7 +88,7 @@ def operations_page() -> AppTest:
 
         operations.page()
 
-    return AppTest.from_function(script, default_timeout=30)
+    return AppTest.from_function(script, default_timeout=120)
 
 
 NO_ANSWER = f"The API answers 503: {SILENT}. Start the servers: `./scripts/up`, or without Docker `./scripts/demo`"
@@ -825,7 +825,7 @@ def test_the_menu_has_a_page_for_each_pipeline(server: Server, monkeypatch: pyte
         return real(menu)
 
     monkeypatch.setattr(st, "navigation", navigation)
-    page = AppTest.from_file(str(HOME / "dashboard/app.py"), default_timeout=30).run()
+    page = AppTest.from_file(str(HOME / "dashboard/app.py"), default_timeout=120).run()
 
     assert not page.exception
     assert [title.value for title in page.title] == ["Tidemark"]

@@ -259,6 +259,6 @@ def test_a_micro_batch_that_starts_above_the_ledger_is_refused(stack: Stack) -> 
     assert stack.totals() == {"ada": (2, Decimal("2.00"))}
 
 
-@retry(retry=retry_if_result(bool), stop=stop_after_delay(30), wait=wait_fixed(0.1))
+@retry(retry=retry_if_result(bool), stop=stop_after_delay(60), wait=wait_fixed(0.1))
 def _wait_until_gone(admin: KafkaAdminClient, topic: str) -> bool:
     return topic in admin.list_topics()

@@ -28,7 +28,7 @@ def test_the_server_answers_and_ends_at_a_signal_with_exit_code_0(database: Sett
                 connection.request("GET", "/readyz")
                 status = connection.getresponse().status
             process.send_signal(number)
-            _, log = process.communicate(timeout=30)
+            _, log = process.communicate(timeout=60)
         finally:
             process.kill()
 
@@ -41,7 +41,7 @@ def test_a_port_that_is_taken_is_an_error_that_names_the_settings(database: Sett
         changed = {"API_PORT": str(taken.getsockname()[1]), "PG_URL": database.pg_url}
         done = subprocess.run(
             [sys.executable, "-m", "backend"],
-            cwd=HOME, env=os.environ | changed, capture_output=True, text=True, timeout=30, check=False,
+            cwd=HOME, env=os.environ | changed, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     assert done.returncode == 1

@@ -75,7 +75,7 @@ def test_a_snapshot_that_is_not_read_from_ends_and_the_answer_is_cut_off(
         answer = asked(app, "application/json")
         parts = answer.iter_encoded()
         assert next(parts)
-        until_gone = Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_result(bool))
+        until_gone = Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.05), retry=retry_if_result(bool))
         until_gone(snapshots, database)
         with pytest.raises(DBAPIError):
             list(parts)
