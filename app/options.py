@@ -83,6 +83,15 @@ def down(options: ArgumentParser) -> None:
     options.add_argument("--forget-data", action="store_true", help="delete its data and passwords too")
 
 
+def fuzz(options: ArgumentParser) -> None:
+    """Draw definitions and messages, random and nearly right ones, and hold what becomes of them to plain Python.
+
+    What differs is halved to one message and shrunk. Exit code 0: nothing was found. 1: something was.
+    """
+    _number(options, "minutes", "how long to go on drawing", 5)
+    _number(options, "seed", "of the first definition and its messages; the next ones follow", 1_000, least=0)
+
+
 def lock(options: ArgumentParser) -> None:
     """Pin what the product depends on: requirements/*.txt from *.in, jars/SHA256SUMS from jars/ivy.xml.
 
@@ -243,7 +252,7 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
 SCRIPTS = _named(
-    accept, bench, demo, down, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit,
+    accept, bench, demo, down, fuzz, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit,
     test, topics, up, verify,
 )  # fmt: skip
 
