@@ -17,13 +17,14 @@ from tests.fuzz import definitions, messages
 from tests.fuzz.account import account
 from tests.fuzz.found import FOUND
 from tests.fuzz.oracle import events
-from tests.fuzz.plain import Message
+from tests.fuzz.plain import Definition, Message
 from tests.fuzz.run import Layers, read, unequal
 from tests.fuzz.shrink import minimal, report
 from tests.integration.conftest import NewStack, Stack
 
 MANY = 3_000
 SHRINKING = 60  # seconds
+EXCERPT = 4_096  # bytes that the quarantine keeps of an event
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,20 @@ def test_what_streams_and_batches_serve_of_any_messages_is_what_the_oracle_says(
         stack.batch()
         assert unequal(expected, read(stack.connection(Role.READ), stack.pipeline.name, definition)) == []
     assert stack.verify().exact
+    assert_the_quarantine_keeps_an_excerpt_of_each(stack, definition)
+
+
+def assert_the_quarantine_keeps_an_excerpt_of_each(stack: Stack, definition: Definition) -> None:
+    log = arrived(stack)
+    values_at = {(message.partition, message.offset): message.value for message in log}
+    refused = [event for event in events(definition, log) if event.reason is not None]
+    kept = stack.table("quarantine", "_partition", "_offset", "_index", "_reason", "_value")
+    assert [(row[:3], row[3]) for row in kept] == sorted((event.at, event.reason) for event in refused)
+    assert max(len(row[4] or b"") for row in kept) == EXCERPT
+    for partition, offset, index, _, excerpt in kept:
+        value = values_at[partition, offset]
+        if index == 0 and not (value or b"").lstrip().startswith(b"["):
+            assert excerpt == (None if value is None else value[:EXCERPT])
 
 
 def arrived(stack: Stack) -> list[Message]:
