@@ -14,6 +14,7 @@ MICROS = 1_000_000
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 FIRST_DAY, LAST_DAY = date(1, 1, 1).toordinal() - EPOCH_DAY, date(9999, 12, 31).toordinal() - EPOCH_DAY
 FIRST, LAST = FIRST_DAY * 86_400 * MICROS, (LAST_DAY + 1) * 86_400 * MICROS - 1
+NUMBER_BYTES = 100  # of the text of a number
 WHOLE = {"int": 31, "bigint": 63}  # bits
 BLANK = "".join(map(chr, range(33))) + "\x7f"  # what Spark trims before it casts
 TRUE, FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
@@ -83,9 +84,9 @@ def fits(value: Any, kind: str) -> Any:
 
 
 def _whole(text: str, kind: str) -> Any:
-    text_ = text.strip(BLANK)
-    if re.fullmatch(r"[+-]?[0-9]+", text_):
-        return fits(int(text_), kind)
+    trimmed = text.strip(BLANK)
+    if len(text.encode()) <= NUMBER_BYTES and re.fullmatch(r"[+-]?[0-9]+", trimmed):
+        return fits(int(trimmed), kind)
     number = _number(_as_read(text))
     if number is None or number != number.to_integral_value() or abs(number) > 2**53:
         return UNFIT
@@ -105,7 +106,7 @@ def _as_read(text: str) -> str:
 
 def _number(text: str) -> Decimal | None:
     trimmed = text.strip("".join(map(chr, range(33))))
-    if len(text.encode()) > 100 or LONG_EXPONENT.search(text) or not NUMBER.fullmatch(trimmed):
+    if len(text.encode()) > NUMBER_BYTES or LONG_EXPONENT.search(text) or not NUMBER.fullmatch(trimmed):
         return None
     try:
         return Decimal(trimmed)
