@@ -17,5 +17,8 @@ FOUND: tuple[tuple[int, bytes], ...] = (
     (3, rb'{"id": 1, "at": "2026-01-09", "client": "a", "level": 18, "c0": "-3.96", "c3": "\ud83d32.07", "c5": 1}'),
     (7, b"{" + _SEVEN + rb', "c5": true, "id": "\ud83d434871"}'),
     # A date of ten bytes, of which one is a space.
-    (4, b'{"id": "89", "at": "2026-01-03", "client": "", "level": 40, "c0": 12, "c2": "2026-01-1 "}'),
+    (
+        4,
+        b'{"id": 8, "at": "2026-01-03", "client": "", "level": 40, "c0": 1, "c1": false, "c2": "2026-01-1 ", "c4": 3}',
+    ),
 )
