@@ -28,20 +28,14 @@ def parser(command: str) -> ArgumentParser:
 
 
 def accept(options: ArgumentParser) -> None:
-    """Accept what PIPELINE waits for, so that it goes on by itself; without DECISION, show what that is.
-
-    gap: go on without what Kafka has deleted. quarantined: publish once. topic, log: refused, with what to do.
-    """
+    """Accept what PIPELINE waits for, so that it goes on by itself; without DECISION, show what that is."""
     options.add_argument("pipelines", metavar="PIPELINE", nargs=1, type=_pipeline)
     options.add_argument("decision", metavar="DECISION", nargs="?", choices=("gap", "quarantined", "topic", "log"))
     options.add_argument("--by", metavar="NAME", help=BY)
 
 
 def bench(options: ArgumentParser) -> None:
-    """Measure the layers beside plain Spark, a consumer by hand and each other, and the API, on servers of its own.
-
-    Figures are ratios of one run: the machine's other work slows all sides alike.
-    """
+    """Measure the layers beside plain Spark, a consumer by hand and each other, and the API: ratios of one run."""
     options.add_argument("what", nargs="?", choices=("api", "batch", "catching-up", "latency"), help="default: all")
     _number(options, "events", "events that wait in the topic", 1_000_000)
     _number(options, "rounds", "rounds of catching up, or of batches, that count", 3)
@@ -84,19 +78,13 @@ def down(options: ArgumentParser) -> None:
 
 
 def fuzz(options: ArgumentParser) -> None:
-    """Draw definitions and messages, random and nearly right ones, and hold what becomes of them to plain Python.
-
-    What differs is halved to one message and shrunk. Exit code 0: nothing was found. 1: something was.
-    """
+    """Hold what becomes of random definitions and messages to plain Python. Exit code 1: something differed."""
     _number(options, "minutes", "how long to go on drawing", 5)
     _number(options, "seed", "of the first definition and its messages; the next ones follow", 1_000, least=0)
 
 
 def lock(options: ArgumentParser) -> None:
-    """Pin what the product depends on: requirements/*.txt from *.in, jars/SHA256SUMS from jars/ivy.xml.
-
-    Needs the network. Pins that still fit stay.
-    """
+    """Pin what the product depends on, by the network: requirements/*.txt, jars/SHA256SUMS. Pins that fit stay."""
     options.add_argument("--upgrade", action="store_true", help="move all pins to the newest versions")
     options.add_argument("--upgrade-package", action="append", metavar="NAME", help="move the pin of one package")
 
@@ -252,8 +240,8 @@ def _named(*commands: Callable[[ArgumentParser], None]) -> dict[str, Callable[[A
 
 JOBS = _named(streaming, batch, serving, verify, metastore, sql)
 SCRIPTS = _named(
-    accept, bench, demo, down, fuzz, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status, submit,
-    test, topics, up, verify,
+    accept, bench, demo, down, fuzz, lock, logs, migrate, new_pipeline, psql, query, rollback, screenshots, status,
+    submit, test, topics, up, verify,
 )  # fmt: skip
 
 
