@@ -66,7 +66,8 @@ class BadParameters(BadRequest):
 
 def refused(error: ValidationError) -> Response:
     """The answer to parameters that are not as declared."""
-    allowed = ", ".join(current_app.extensions["endpoints"][request.endpoint].asked.model_fields) or "none"
+    asked = current_app.extensions["endpoints"][request.endpoint].asked.model_fields
+    allowed = ", ".join(field.alias or name for name, field in asked.items()) or "none"
     wrong = []
     for one in error.errors(include_url=False):
         if one["type"] == "none_required":

@@ -48,10 +48,10 @@ def test_any_name_that_is_not_taken_works_everywhere(new_stack: NewStack) -> Non
     name = stack.pipeline.name
     stack.write_parquet()
 
-    shown = '"user", having, "union", "limit", jsonb_array_length("with")'
+    shown = '"user", "having", "union", "limit", jsonb_array_length("with")'
     assert stack.rows(f"SELECT {shown} FROM serving.{name}_order") == [("user", 2, 3, "limit", 2)]
     assert stack.rows(f'SELECT change, alert, "after" FROM serving.{name}_case') == [("change", True, "after")]
-    assert stack.rows(f'SELECT "order", change, "limit", sum FROM serving.{name}_by') == [("order", "change", 2, 3)]
+    assert stack.rows(f'SELECT "order", change, "limit", sum FROM serving.{name}_by') == [("order", "change", 1, 3)]
     assert [row["from"] for row in stack.spark.sql(f"SELECT `from` FROM {name}.`all`").collect()] == ["from"] * 2
     assert [row["view"] for row in stack.spark.sql(f"SELECT view FROM {name}.`select`").collect()] == ["view"] * 2
     with patch("app.pipelines.select", return_value=[stack.pipeline]):
