@@ -43,7 +43,7 @@ def typed(value: Any, kind: str) -> Any:
     if any("\ud800" <= character <= "\udfff" for character in value):
         return UNFIT
     if kind == "string":
-        return str(value)
+        return UNFIT if "\0" in value else str(value)
     return _read(value, kind)
 
 
@@ -51,7 +51,7 @@ def _read(text: str, kind: str) -> Any:
     if kind in WHOLE:
         return _whole(text, kind)
     if kind == "boolean":
-        word = text.strip(BLANK).lower()
+        word = "0" if isinstance(text, Number) and text == "-0" else text.strip(BLANK).lower()  # as JSON readers do
         return True if word in TRUE else False if word in FALSE else UNFIT
     if kind == "date":
         return _day(text)
@@ -106,7 +106,9 @@ def _as_read(text: str) -> str:
 
 def _number(text: str) -> Decimal | None:
     trimmed = text.strip("".join(map(chr, range(33))))
-    if len(text.encode()) > NUMBER_BYTES or LONG_EXPONENT.search(text) or not NUMBER.fullmatch(trimmed):
+    if len(text.encode()) > NUMBER_BYTES or not NUMBER.fullmatch(trimmed):
+        return None
+    if LONG_EXPONENT.search(text) and not isinstance(text, Number):
         return None
     try:
         return Decimal(trimmed)

@@ -95,6 +95,14 @@ def _read(consumer: Any, ends: dict[Any, int]) -> Iterator[Message]:
                 yield Message(record.partition, record.offset, record.timestamp * 1_000, record.value)
 
 
+@pytest.fixture
+def quiet(spark: SparkSession) -> Iterator[None]:
+    """Errors that are planted are not logged."""
+    spark.sparkContext.setLogLevel("OFF")
+    yield
+    spark.sparkContext.setLogLevel("ERROR")
+
+
 def shorter_messages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(parse, "MAX_MESSAGE_BYTES", 200)
 
@@ -121,6 +129,7 @@ def fails_for_one(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("plant", "where"), [(shorter_messages, "event"), (wrong_minimum, "view"), (fails_for_one, "error")]
 )
+@pytest.mark.usefixtures("quiet")
 def test_a_planted_fault_is_found_and_halved_to_one_message(
     layers: Layers, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], where: str
 ) -> None:
