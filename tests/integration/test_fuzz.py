@@ -53,7 +53,7 @@ def test_what_streams_and_batches_serve_of_any_messages_is_what_the_oracle_says(
 
     for part in (values[: MANY // 2], values[MANY // 2 :]):
         for number, value in enumerate(part):
-            stack.producer.send(stack.pipeline.topic.name, value=value, partition=number % 2)
+            stack.producer.send(stack.pipeline.topic.name, value=value, key=b"any", partition=number % 2)
         stack.producer.flush()
         stack.stream()
         expected = account(definition, events(definition, arrived(stack)))
