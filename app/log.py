@@ -133,8 +133,9 @@ class Log:
             number = one.partition
             next_ = min(stable[number], end.get(number, 0))
             for records in self._polled(self._consumer, one, earliest[number], next_):
-                part.setdefault(number, array("q")).extend(record.offset for record in records)
-                size += len(records)
+                if records:
+                    part.setdefault(number, array("q")).extend(record.offset for record in records)
+                    size += len(records)
                 if size >= most:
                     yield part
                     part, size = {}, 0

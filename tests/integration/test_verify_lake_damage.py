@@ -169,7 +169,7 @@ def test_a_message_that_the_master_dataset_lacks_or_holds_twice_is_named(
     where = "partition 0, offsets 0 to 4"
     assert found == [
         Difference("bronze", "partition 0, offset 4, more than once", "partition 0, offset 4"),
-        Difference("bronze", f"{where}: 3 messages", f"{where}: 5 messages were read"),
+        Difference("bronze", f"{where}: 3 messages", f"{where}: 5 messages were written"),
         Difference("bronze", None, "partition 0, offset 1, which Kafka has"),
         Difference("bronze", None, "partition 0, offset 2, which Kafka has"),
     ]
