@@ -2,6 +2,7 @@
 
 from kafka.admin import ConfigResource, KafkaAdminClient
 
+from app.errors import Explained
 from app.events import Topic
 
 STAMPED = "message.timestamp.type"
@@ -10,8 +11,10 @@ CLEANUP = "cleanup.policy"
 UNCLEAN = "unclean.leader.election.enable"
 
 
-class TopicDiffers(Exception):
+class TopicDiffers(Explained):
     """A topic exists with another number of partitions, or is set so that no pipeline can be exact over it."""
+
+    help = "./scripts/topics"
 
 
 def require_exact(admin: KafkaAdminClient, topic: Topic) -> None:

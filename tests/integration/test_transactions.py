@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,9 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from app.lake import Lake
 from app.log import log
+from app.postgres import Role
 from app.topic_rules import TopicDiffers
+from app.uncommitted import uncommitted
 from dashboard.log import newest, partitions, since
 from tests.faults.definition import PARQUET
 from tests.integration.conftest import NewStack, Stack, event
@@ -122,6 +125,40 @@ def test_an_open_transaction_ends_the_partition_until_it_ends(stack: Stack, send
     sending.commit()
     run_all(stack)
     assert stack.totals() == {"ada": (4, Decimal("4.00"))}
+
+
+def test_an_open_transaction_makes_the_count_as_old_as_it_is(stack: Stack, sending: Transactions) -> None:
+    def standing() -> tuple[Any, ...]:
+        """Since when a transaction is open, and whether the count is as old as that."""
+        columns = "open_since, fresh_at = open_since, written_at <= open_since"
+        (row,) = stack.rows(f"SELECT {columns} FROM serving.status WHERE pipeline = '{stack.pipeline.name}'")
+        return row
+
+    stack.send(*ada("1"), partition=0)
+    stack.stream()
+    stack.write_parquet()
+    before = datetime.now(UTC)
+    sending.begin(*ada("2"))
+    after = datetime.now(UTC)
+    stack.send(*ada("3"), partition=0)
+    with stack.working(Role.SPEED) as ledger, uncommitted(ledger, stack.settings) as look:
+        assert standing() == (None, None, None)
+        for _ in range(2):
+            look()
+            ledger.checked()
+            since, *old = standing()
+            assert before - MILLISECOND <= since <= after
+            assert old == [True, True]
+        sending.commit()
+        look()
+        assert standing()[0] == since  # it has ended, but nothing of it is counted
+        stack.stream()
+        assert standing() == (None, None, None)
+        look()
+        sending.abort(*bob("4"), partition=1)
+        look()
+        assert stack.owner(OPEN, stack.pipeline.name) == [({},)]
+    assert stack.totals() == {"ada": (3, Decimal("3.00"))}
 
 
 def test_the_streaming_job_notes_open_transactions_while_it_runs(stack: Stack, sending: Transactions) -> None:
