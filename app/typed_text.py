@@ -67,10 +67,13 @@ def text(name: str, parsed: SparkColumn) -> SparkColumn:
 
 
 def without_half_characters(text: SparkColumn) -> SparkColumn:
-    r"""JSON in which a zero byte stands for each half of a surrogate pair without the other, as for no character."""
+    r"""JSON in which `?` and a zero byte stand for each half of a surrogate pair without the other.
+
+    No string may hold the one, and no number, time or boolean the other, which Spark does not trim.
+    """
     # Two backslashes are one that is written as it is; written in another way, each begins an escape.
     plain = F.replace(text, F.lit("\\\\"), F.lit("\\u005c"))
-    return F.when(_has_surrogates(text), F.regexp_replace(plain, F.lit(HALF), F.lit(r"\\u0000"))).otherwise(text)
+    return F.when(_has_surrogates(text), F.regexp_replace(plain, F.lit(HALF), F.lit(r"?\\u0000"))).otherwise(text)
 
 
 def _has_surrogates(text: SparkColumn) -> SparkColumn:

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 from app.events import Column, Derived
 from app.measures import WHOLE_PRECISION, digits
 
-EXACT = 2**53  # up to which a double, as which JSON readers take a number with a point, tells whole numbers apart
+EXACT = 2**53  # below which a double, as which JSON readers take a number with a point, tells whole numbers apart
 YEARS = {  # 1 to 9999: what Postgres, Python and JSON have in common
     "timestamp": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
     "date": ("0001-01-01", "9999-12-31"),
@@ -25,7 +25,7 @@ def typed(column: Column) -> SparkColumn:
     if column.type in ("timestamp", "date"):
         fit = f"substr({binary}, 5, 1) = X'2D' and substr({binary}, 8, 1) = X'2D'"
     if column.type == "date":
-        fit = f"octet_length({text}) = 10 and {fit}"
+        fit = f"octet_length({text}) = 10 and {fit} and substr({binary}, 10, 1) between X'30' and X'39'"
     if column.type == "timestamp":
         value = _without_utc(text, binary)
     cast = f"try_cast({value} as {column.type})"
@@ -38,7 +38,7 @@ def _whole(text: str, column_type: str) -> str:
     """A whole number that has a point or an exponent, as 1213.0; null where it is none, or too large to be exact."""
     number = f"try_cast({text} as decimal(38,20))"
     # In so few bytes, and without a negative exponent, no digit lies beyond the twentieth place.
-    exact = f"octet_length({text}) <= 21 and not {text} rlike '[eE]-' and abs({number}) <= {EXACT}"
+    exact = f"octet_length({text}) <= 21 and not {text} rlike '[eE]-' and abs({number}) < {EXACT}"
     return f"if({exact} and {number} = floor({number}), try_cast({number} as {column_type}), null)"
 
 

@@ -183,7 +183,7 @@ class Draw:
             lambda: random.choice(WHOLE) + event.encode(),
             lambda: event.replace('"', "'").encode(),
             lambda: b"[" + b",".join([b"{}"] * random.randint(2, 60)) + b"]",
-            lambda: self._nested(random.choice([2, 60, 998, 999, 1_000, 1_001, 1_500])),
+            lambda: self._nested(random.choice([2, 60, 900, 950, 1_050, 1_500])),
             lambda: event.replace("{", f'{{"mark": {mark}, ', 1).encode(),
             lambda: b"[%b, {%b}]" % (event.encode(), f'"_end": {mark}'.encode()),
             lambda: f'[{event}, {event[:-1]}, "more": {self._any()}}}]'.encode("utf-8", "surrogatepass"),

@@ -70,7 +70,7 @@ def _values(message: bytes | None) -> list[Any]:
     except ValueError:
         raise Refused("not_json_objects") from None
     values = found if isinstance(found, list) else [found]
-    if not values or not isinstance(found, dict | list):
+    if not values or not all(value is None or isinstance(value, dict) for value in values):
         raise Refused("not_json_objects")
     return values
 

@@ -88,7 +88,7 @@ def _whole(text: str, kind: str) -> Any:
     if len(text.encode()) <= NUMBER_BYTES and re.fullmatch(r"[+-]?[0-9]+", trimmed):
         return fits(int(trimmed), kind)
     number = _number(_as_read(text))
-    if number is None or number != number.to_integral_value() or abs(number) > 2**53:
+    if number is None or number != number.to_integral_value() or abs(number) >= 2**53:
         return UNFIT
     return fits(int(number), kind)
 
