@@ -17,7 +17,6 @@ from app.model import Column, Pipeline
 DOUBLE_DIGITS = 15  # that a double holds of any decimal number
 EXCERPT_BYTES = 4096  # of the text of an event that is quarantined; all of it is in the master dataset
 NOT_JSON = "not_json_objects"
-WHITESPACE = r" \t\r\n"
 END_OF_VALUE, END_OF_ARRAY = 736_254_098_127_465_390, 736_254_098_127_465_391
 # Spark takes more for JSON than RFC 8259 does.
 RFC_8259 = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
@@ -64,7 +63,7 @@ def _prepared(raw: DataFrame, pipeline: Pipeline) -> DataFrame:
     flat = text.startswith(F.col("_before")) & (F.octet_length("_before") == F.octet_length("value") - 1)
     if any(_field_type(column) == "variant" for column in pipeline.fields):
         text = typed_text.without_half_characters(text)  # a variant that holds one is lost with all of its object
-    trimmed = F.trim(text, F.lit(" \t\r\n"))
+    trimmed = F.btrim(text, F.lit(" \t\r\n"))
     is_array = trimmed.startswith("[") & trimmed.endswith("]")
     elements = F.substr(trimmed, F.lit(1), F.length(trimmed) - 1)
     array = F.when(is_array, F.concat(elements, F.lit(_mark(END_OF_ARRAY)))).otherwise(

@@ -18,7 +18,10 @@ from app.serving import _read as read
 from app.settings import Settings
 from tests.integration.boundary import NewBoundary
 
-INTERNAL = ("generation", "ledger", "loss", "parquet", "parquet_folder", "published", "segment", "version")
+INTERNAL = (
+    "acceptance", "failure", "generation", "ledger", "loss", "parquet", "parquet_folder", "published", "segment",
+    "version",
+)  # fmt: skip
 # {view} is what a table is called in the schemas batch and speed, {served} what readers see of it.
 REFUSED = {
     Role.SPEED: (
