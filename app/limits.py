@@ -14,7 +14,6 @@ from app.views import Sliding, Tumbling
 
 # Of all keys of a view together, and of a column that readers search by: an index of Postgres takes 2,704 bytes.
 KEY_BYTES = 1024
-KEY_COLUMNS = 31  # of a view: an index of Postgres takes 32, and one is the version or the segment
 STRING_BYTES = MAX_MESSAGE_BYTES  # of a string: what an expression makes is no longer than what a message may bring
 STATE_BYTES = 16 * 1024 * 1024  # of the JSON that n events add to a key: a jsonb of Postgres takes 255 MiB
 # Of the values that are no strings: in an index, and in JSON.

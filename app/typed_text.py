@@ -81,7 +81,7 @@ def _has_surrogates(text: SparkColumn) -> SparkColumn:
 
 
 def _is_doubtful(value: SparkColumn) -> SparkColumn:
-    """Whether a string of the first parse may have been something else. It takes little code: see `app.session`."""
+    """Whether a string of the first parse may have been something else; in little code: Java compiles no large one."""
     number = (value < ":") & (value.contains(".") | (value < "#") | (value == "0"))  # "Infinity" has quotes
     container = value.between("[", "\\") | value.between("{", "|")
     return number | container | value.isin("true", "false") | value.contains("?")

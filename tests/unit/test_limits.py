@@ -12,7 +12,6 @@ from app.limits import (
     EPOCH,
     FIRST,
     KEY_BYTES,
-    KEY_COLUMNS,
     LAST,
     MICROSECOND,
     STATE_BYTES,
@@ -21,7 +20,7 @@ from app.limits import (
     moments,
 )  # fmt: skip
 from app.settings import HOME
-from app.views import Sliding, Tumbling
+from app.views import MOST_KEYS, Sliding, Tumbling
 
 TYPES = {"name": "string", "other": "string", "number": "bigint", "price": "decimal(38,2)", "window_start": "timestamp"}
 
@@ -77,5 +76,5 @@ def test_the_table_of_limits_is_the_limits() -> None:
         "a column that an index of a view shows": KEY_BYTES,
         "a string that an expression makes": STRING_BYTES,
         "the JSON that `Latest`, `TopN` or an alert keeps of n events": STATE_BYTES,
-        "keys of a view, with those of its window": KEY_COLUMNS,
+        "keys of a view, with those of its window": MOST_KEYS,
     }
